@@ -1,0 +1,2 @@
+// Makes the header-only target a real one for the linker.
+#include "clinux.h"

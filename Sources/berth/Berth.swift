@@ -1,0 +1,7 @@
+// The one executable.
+import ArgumentParser
+
+@main
+struct Berth: ParsableCommand {
+    mutating func run() throws { print("berth") }
+}
