@@ -1,0 +1,38 @@
+// What a caller asks of the engine, and what it answers. Values are validated before they become a command.
+
+public enum Command: Sendable {
+    case submit(JobSpec)
+    case cancel(id: String)
+    case start(id: String)
+    case finish(id: String, end: JobEnd, message: String)
+    case putPool(PoolSpec)
+    case deletePool(name: String)
+    case changeNode(pool: String, node: String, action: NodeAction)
+    /// Goes on with placements that an earlier command's budget left for later.
+    case resume
+}
+
+/// The engine's answer to a command.
+public enum Outcome: Sendable {
+    /// The job after the command. `created` tells a new job from one that was already there with the same values.
+    case job(Job, created: Bool)
+    case pool(PoolSlot, created: Bool)
+    case poolDeleted(name: String)
+    case node(PoolSlot, node: Int, NodeState)
+    case resumed
+    case refused(Refusal)
+}
+
+/// Why a command was refused. A case of its own exists only where a caller would act differently.
+public enum Refusal: Hashable, Sendable {
+    case jobNotFound(id: String)
+    case poolNotFound(name: String)
+    case nodeNotFound(pool: String, node: String)
+    /// Another job has this id.
+    case idInUse(id: String)
+    case illegalTransition(id: String, state: JobState, action: String)
+    case illegalNodeTransition(node: String, state: NodeState, action: NodeAction)
+    /// The change needs the pool to be empty, and `jobs` hold some of it.
+    case poolInUse(name: String, jobs: Int)
+    case limitReached(name: String, limit: Int)
+}

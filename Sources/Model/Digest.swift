@@ -1,0 +1,143 @@
+// The digest of the state: a sum of 64-bit digests, one an item, so that a change costs what it touches.
+// It finds a replay that went another way than the live run. It is no defence against a forger.
+
+/// Mixes integers and text into 64 bits, the same in every process.
+/// Source of the mixing step: the 128-bit multiply-and-fold of wyhash (Wang Yi, 2019).
+public struct Digest: Sendable {
+    public private(set) var value: UInt64
+
+    public init(seed: UInt64) { value = seed ^ 0x9E37_79B9_7F4A_7C15 }
+
+    public mutating func add(_ word: UInt64) {
+        let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: word ^ 0xE703_7ED1_A0B4_28DB)
+        value = product.high ^ product.low ^ word &* 0x8EBC_6AF0_9C88_C6E3
+    }
+
+    public mutating func add(_ number: Int) { add(UInt64(bitPattern: Int64(number))) }
+
+    public mutating func add(_ text: String) {
+        var word: UInt64 = 0
+        var count = 0
+        for byte in text.utf8 {
+            word = word << 8 | UInt64(byte)
+            count += 1
+            if count & 7 == 0 {
+                add(word)
+                word = 0
+            }
+        }
+        add(word)
+        add(count)
+    }
+
+    public mutating func add(_ moment: Timestamp?) { add(moment.map { UInt64(bitPattern: $0.nanoseconds) } ?? 1) }
+}
+
+extension JobSpec {
+    public var digest: UInt64 {
+        var digest = Digest(seed: 1)
+        digest.add(id)
+        digest.add(name)
+        digest.add(tenant)
+        digest.add(priority)
+        digest.add(workers.count)
+        for group in workers {
+            digest.add(group.name)
+            digest.add(group.count)
+            digest.add(group.demand.gpus)
+            digest.add(group.demand.cpuMillis ?? -1)
+            digest.add(group.demand.memoryMiB ?? -1)
+        }
+        digest.add(accelerators)
+        digest.add(Int(scope.rawValue))
+        for list in [allow, deny] {
+            digest.add(list.providers)
+            digest.add(list.regions)
+            digest.add(list.pools)
+        }
+        digest.add(maxRuntimeSeconds ?? -1)
+        digest.add(labels)
+        return digest.value
+    }
+}
+
+extension Digest {
+    mutating func add(_ texts: [String]) {
+        add(texts.count)
+        for text in texts { add(text) }
+    }
+
+    mutating func add(_ labels: [Label]) {
+        add(labels.count)
+        for label in labels {
+            add(label.name)
+            add(label.value)
+        }
+    }
+}
+
+extension Job {
+    /// This job's part of the state digest.
+    public var digest: UInt64 {
+        var digest = Digest(seed: 2)
+        digest.add(number.value)
+        digest.add(specDigest)
+        digest.add(Int(life.state.rawValue))
+        digest.add(life.revision)
+        digest.add(life.submittedAt)
+        digest.add(life.queuedAt)
+        digest.add(life.placedAt)
+        digest.add(life.startedAt)
+        digest.add(life.endedAt)
+        digest.add(life.requeues)
+        digest.add(life.lastRequeue.map { Int($0.rawValue) } ?? -1)
+        digest.add(life.queuedAtPlacement)
+        digest.add(life.message)
+        if let placement = life.placement {
+            digest.add(placement.pool.index)
+            digest.add(Int(placement.tier.rawValue))
+            digest.add(
+                UInt64(placement.gpusPerWorker) << 48 ^ UInt64(placement.cpuMillisPerWorker) << 24
+                    ^ UInt64(placement.memoryMiBPerWorker))
+            for run in placement.runs {
+                digest.add(UInt64(run.node) << 32 | UInt64(run.nodeCount) << 16 | UInt64(run.gpuMask))
+            }
+        }
+        return digest.value
+    }
+}
+
+extension PoolSpec {
+    /// The part of the state digest of this pool at its slot, without its nodes' states.
+    public func digest(slot: PoolSlot, isDeleted: Bool) -> UInt64 {
+        var digest = Digest(seed: 3)
+        digest.add(slot.index)
+        digest.add(isDeleted ? 1 : 0)
+        digest.add([name, provider, region, accelerator, instanceType])
+        digest.add(node.gpus)
+        digest.add(node.cpuMillis)
+        digest.add(node.memoryMiB)
+        switch topology {
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
+            for count in [blocks, domainsPerBlock, nodesPerDomain] { digest.add(count) }
+        case .nodes(let listings):
+            for listing in listings { digest.add([listing.name, listing.domain, listing.block]) }
+        }
+        digest.add(Int(purchase.rawValue))
+        digest.add(UInt64(bitPattern: priceMicroUSDPerGPUHour))
+        digest.add(labels)
+        return digest.value
+    }
+}
+
+extension NodeState {
+    /// The part of the state digest of a node in this state; nothing for a ready one.
+    public func digest(slot: PoolSlot, node: Int) -> UInt64 {
+        if self == .ready { return 0 }
+        var digest = Digest(seed: 4)
+        digest.add(slot.index)
+        digest.add(node)
+        digest.add(Int(rawValue))
+        return digest.value
+    }
+}

@@ -1,0 +1,36 @@
+// What the engine decided, as changes of state. The journal holds these and nothing else; recovery applies them again.
+
+/// One change of state. Everything needed to apply it is in it: no policy runs at recovery.
+public enum Fact: Hashable, Sendable {
+    /// A pool was added at a new slot, or an existing one changed its price or grew at its end.
+    case poolPut(slot: PoolSlot, spec: PoolSpec)
+    case poolDeleted(slot: PoolSlot)
+    case nodeChanged(slot: PoolSlot, node: Int, state: NodeState)
+    /// `spec.id` is filled in.
+    case jobSubmitted(number: JobNumber, spec: JobSpec)
+    case jobPlaced(number: JobNumber, placement: Placement)
+    case jobStarted(number: JobNumber)
+    case jobEnded(number: JobNumber, end: JobEnd, message: String)
+    case jobRequeued(number: JobNumber, cause: RequeueCause)
+    /// An ended job left the memory, for it was beyond the limit of ended jobs.
+    case jobForgotten(number: JobNumber)
+}
+
+/// All facts of one command: applied whole or not at all.
+public struct Transaction: Hashable, Sendable {
+    /// Revision of the first fact; the others follow one by one.
+    public var firstRevision: UInt64
+    public var at: Timestamp
+    public var facts: [Fact]
+    /// Digest of the whole state after the last fact; recovery compares.
+    public var stateDigest: UInt64
+
+    public init(firstRevision: UInt64, at: Timestamp, facts: [Fact], stateDigest: UInt64) {
+        self.firstRevision = firstRevision
+        self.at = at
+        self.facts = facts
+        self.stateDigest = stateDigest
+    }
+
+    public var lastRevision: UInt64 { firstRevision + UInt64(facts.count) - 1 }
+}

@@ -1,0 +1,35 @@
+// Every bound on what a caller may send and on what the state may hold, each with a name.
+// Fixed bounds follow from the layout of columns and records; the others are settings with these defaults.
+
+/// Bounds fixed by the width of a column or a record.
+public enum Bounds {
+    /// A node's GPUs are the bits of a 16-bit mask.
+    public static let gpusPerNode = 16
+    public static let cpuMillisPerNode = 4_000_000
+    public static let memoryMiBPerNode = 67_108_864
+    public static let nodesPerPool = 1 << 20
+    public static let nodesPerDomain = 4096
+    public static let workersPerJob = 1 << 20
+    public static let nameBytes = 128
+    public static let messageBytes = 1024
+    public static let labels = 32
+    public static let labelValueBytes = 256
+    public static let listEntries = 64
+    public static let priority = 1000
+    public static let runtimeSeconds = 10 * 366 * 86_400
+    /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
+    public static let poolSlots = 4096
+    public static let priceMicroUSDPerGPUHour: Int64 = 1_000_000_000_000
+}
+
+/// Bounds on what the state may hold, chosen in the configuration.
+public struct StateLimits: Hashable, Sendable {
+    /// Jobs that wait, are placed or run. One more is refused.
+    public var liveJobs = 2_000_000
+    /// Ended jobs that are remembered; the one that ended first is forgotten first.
+    public var endedJobs = 100_000
+    /// Distinct shapes of jobs that wait. A job of one more shape is refused.
+    public var queuedShapes = 100_000
+
+    public init() {}
+}

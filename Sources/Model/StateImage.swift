@@ -1,0 +1,31 @@
+// The whole state as a value: what a snapshot holds and what the engine starts from. Indexes are not in it; they follow.
+
+/// A pool of the state with its nodes' states.
+public struct PoolImage: Sendable {
+    public var spec: PoolSpec
+    public var isDeleted: Bool
+    /// Nodes that are not ready: index in the pool and state, by rising index.
+    public var unready: [(node: Int, state: NodeState)]
+
+    public init(spec: PoolSpec, isDeleted: Bool, unready: [(node: Int, state: NodeState)]) {
+        self.spec = spec
+        self.isDeleted = isDeleted
+        self.unready = unready
+    }
+}
+
+/// Everything the engine must remember, at one revision.
+public struct StateImage: Sendable {
+    public var revision: UInt64 = 0
+    public var at = Timestamp(nanoseconds: 0)
+    public var nextJobNumber: UInt64 = 1
+    /// Placements made so far, of any job.
+    public var placements: UInt64 = 0
+    public var digest: UInt64 = 0
+    /// By slot.
+    public var pools: [PoolImage] = []
+    /// By rising number.
+    public var jobs: [Job] = []
+
+    public init() {}
+}
