@@ -47,6 +47,10 @@ public struct Placement: Hashable, Sendable {
         self.runs = runs
     }
 
+    /// A placement that holds nothing, to be written over.
+    public static let none = Placement(
+        pool: PoolSlot(0), tier: .node, gpusPerWorker: 1, cpuMillisPerWorker: 0, memoryMiBPerWorker: 0)
+
     public var nodeCount: Int { runs.reduce(0) { $0 + Int($1.nodeCount) } }
     public var gpuCount: Int { runs.reduce(0) { $0 + Int($1.nodeCount) * $1.gpuMask.nonzeroBitCount } }
     public var workerCount: Int { gpuCount / Int(gpusPerWorker) }
