@@ -23,6 +23,8 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let persistentMaps: Target.Dependency = .product(name: "HashTreeCollections", package: "swift-collections")
+let heaps: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 
 let package = Package(
     name: "berth",
@@ -39,7 +41,7 @@ let package = Package(
         // What Berth exists for.
         library("Model"),
         library("Packing", ["Model"]),
-        library("Engine", ["Model", "Packing", persistentMaps]),
+        library("Engine", ["Model", "Packing", persistentMaps, heaps, deques]),
 
         // What carries it.
         library("JSON"),

@@ -1,1 +1,92 @@
-// Opens the Engine target.
+// The scheduler: state, command and time in, facts out. Owns the state, the packer and the queue and keeps them one.
+// Holds no clock, randomness, thread or I/O: the same state, command and time always give the same facts.
+
+public import Model
+import Packing
+
+/// What the engine's decisions depend on besides state, command and time.
+public struct EngineSettings: Hashable, Sendable {
+    public var limits = StateLimits()
+    /// Distinct demands of one worker among jobs that wait: each costs an index in every pool.
+    public var queuedDemands = 256
+    /// Jobs placed by one command before it lets other commands in; the rest follow by `Command.resume`.
+    public var placementsPerCommand = 1000
+    /// Once so many placements were made while a job waited, its pool is held for it against jobs behind it.
+    public var placementsBeforeHold = 1000
+
+    public init() {}
+}
+
+/// Something a journal or snapshot says that cannot follow from the state before it.
+public enum ReplayError: Error, Hashable, Sendable {
+    case revisionGap(expected: UInt64, found: UInt64)
+    case digestMismatch(revision: UInt64)
+    case impossibleFact(revision: UInt64, String)
+}
+
+public struct Engine: ~Copyable {
+    public internal(set) var state = State()
+    public let settings: EngineSettings
+    var packer = Packer()
+    var queue = Queue()
+    /// Ended jobs by rising end, to forget the first of them when there are too many.
+    var ended = EndedJobs()
+    /// Shapes that wait and may go to a pool, by pool.
+    var watchers: [[ShapeIndex]] = []
+    /// The packer's generation that `watchers` was made for.
+    var watchedGeneration: UInt64 = 0
+    /// Pools whose free capacity grew since the last pass.
+    var grown: Set<Int> = []
+    /// Shapes to try in the next pass whatever grew.
+    var untried: Set<ShapeIndex> = []
+    var triesAll = false
+    var holds = Holds()
+    /// Facts of the command being decided.
+    var facts: [Fact] = []
+    /// Work done, for metrics; no part of any decision.
+    public internal(set) var work = WorkCounters()
+
+    public init(settings: EngineSettings = EngineSettings()) { self.settings = settings }
+
+    /// Whether `Command.resume` would go on with placements that the last command left.
+    public var hasPendingWork: Bool { !grown.isEmpty || !untried.isEmpty || triesAll }
+
+    /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
+    /// durable before anyone hears of them. Nil where nothing changed.
+    public mutating func decide(_ command: Command, at now: Timestamp) -> (outcome: Outcome, transaction: Transaction?)
+    {
+        facts.removeAll(keepingCapacity: true)
+        let first = state.revision + 1
+        let at = max(now, state.at)
+        let outcome = outcome(of: command, at: at)
+        if facts.isEmpty { return (refreshed(outcome), nil) }
+        let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)
+        return (refreshed(outcome), transaction)
+    }
+
+    /// The job of an outcome as it is after the whole command.
+    private func refreshed(_ outcome: Outcome) -> Outcome {
+        if case .job(let job, let created) = outcome, let latest = state.jobs[job.number] {
+            return .job(latest, created: created)
+        }
+        return outcome
+    }
+
+    mutating func emit(_ fact: Fact, at: Timestamp) {
+        facts.append(fact)
+        apply(fact, at: at)
+    }
+}
+
+/// How much the scheduler did, since the process started.
+public struct WorkCounters: Hashable, Sendable {
+    public internal(set) var passes: UInt64 = 0
+    /// Times a shape was tried on the packer.
+    public internal(set) var tries: UInt64 = 0
+    /// Tries that found no place.
+    public internal(set) var misses: UInt64 = 0
+    public internal(set) var placements: UInt64 = 0
+    public internal(set) var requeues: UInt64 = 0
+
+    public init() {}
+}

@@ -76,24 +76,24 @@ extension Digest {
     }
 }
 
-extension Job {
-    /// This job's part of the state digest.
-    public var digest: UInt64 {
+extension JobLife {
+    /// The part of the state digest of the job with this 
+    func digest(number: JobNumber, specDigest: UInt64) -> UInt64 {
         var digest = Digest(seed: 2)
         digest.add(number.value)
         digest.add(specDigest)
-        digest.add(Int(life.state.rawValue))
-        digest.add(life.revision)
-        digest.add(life.submittedAt)
-        digest.add(life.queuedAt)
-        digest.add(life.placedAt)
-        digest.add(life.startedAt)
-        digest.add(life.endedAt)
-        digest.add(life.requeues)
-        digest.add(life.lastRequeue.map { Int($0.rawValue) } ?? -1)
-        digest.add(life.queuedAtPlacement)
-        digest.add(life.message)
-        if let placement = life.placement {
+        digest.add(Int(state.rawValue))
+        digest.add(revision)
+        digest.add(submittedAt)
+        digest.add(queuedAt)
+        digest.add(placedAt)
+        digest.add(startedAt)
+        digest.add(endedAt)
+        digest.add(requeues)
+        digest.add(lastRequeue.map { Int($0.rawValue) } ?? -1)
+        digest.add(queuedAtPlacement)
+        digest.add(message)
+        if let placement = placement {
             digest.add(placement.pool.index)
             digest.add(Int(placement.tier.rawValue))
             digest.add(

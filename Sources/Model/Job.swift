@@ -147,12 +147,16 @@ public final class Job: Sendable {
     public let life: JobLife
     /// Digest of `spec`, kept because it is needed at each transition.
     public let specDigest: UInt64
+    /// This job's part of the state digest.
+    public let digest: UInt64
 
     public init(number: JobNumber, spec: JobSpec, life: JobLife, specDigest: UInt64? = nil) {
         self.number = number
         self.spec = spec
         self.life = life
-        self.specDigest = specDigest ?? spec.digest
+        let specDigest = specDigest ?? spec.digest
+        self.specDigest = specDigest
+        digest = life.digest(number: number, specDigest: specDigest)
     }
 
     public var id: String { spec.id }

@@ -154,6 +154,15 @@ public struct Packer: ~Copyable {
         return self[target.pool][target.id].largestFit(gang.scope)
     }
 
+    /// The most workers of `need` that one place of `scope` in a pool could take now.
+    public func largestFit(_ need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
+        let pool = self[number]
+        return pool[pool.index(for: need)].largestFit(scope)
+    }
+
+    /// Whether all that `placement` holds is free, and stands within its pool.
+    public func canTake(_ placement: Placement) -> Bool { self[placement.pool.index].canTake(placement) }
+
     public func take(_ placement: Placement) { self[placement.pool.index].take(placement) }
 
     public func give(_ placement: Placement) { self[placement.pool.index].give(placement) }

@@ -106,6 +106,21 @@ final class PoolPacker {
 
     // MARK: Changes
 
+    /// Whether all that `placement` holds is free, and stands within this pool.
+    func canTake(_ placement: Placement) -> Bool {
+        if placement.gpusPerWorker == 0 { return false }
+        for run in placement.runs {
+            if Int(run.node) + Int(run.nodeCount) > layout.nodes { return false }
+            let workers = run.gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
+            for node in nodes(of: run) {
+                if columns.freeGPUs[node] & run.gpuMask != run.gpuMask { return false }
+                if workers * Int(placement.cpuMillisPerWorker) > Int(columns.freeCPUMillis[node]) { return false }
+                if workers * Int(placement.memoryMiBPerWorker) > Int(columns.freeMemoryMiB[node]) { return false }
+            }
+        }
+        return true
+    }
+
     /// Takes what `placement` holds. Precondition: all of it is free.
     func take(_ placement: Placement) {
         for run in placement.runs {

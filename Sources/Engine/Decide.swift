@@ -1,0 +1,184 @@
+// Commands of callers: which facts each leads to, and when it is refused. Placement follows in Scheduling.swift.
+
+import Model
+
+extension Engine {
+    mutating func outcome(of command: Command, at: Timestamp) -> Outcome {
+        switch command {
+        case .submit(let spec): return submit(spec, at: at)
+        case .cancel(let id):
+            return end(id, .cancelled, message: "", from: [.queued, .placed, .running], action: "cancel", at: at)
+        case .start(let id): return start(id, at: at)
+        case .finish(let id, let end, let message):
+            return self.end(id, end, message: message, from: [.running], action: "finish", at: at)
+        case .putPool(let spec): return putPool(spec, at: at)
+        case .deletePool(let name): return deletePool(name, at: at)
+        case .changeNode(let pool, let node, let action): return changeNode(node, of: pool, action, at: at)
+        case .resume:
+            schedule(at: at)
+            return .resumed
+        }
+    }
+
+    // MARK: Jobs
+
+    private mutating func submit(_ asked: JobSpec, at: Timestamp) -> Outcome {
+        var spec = asked
+        if !spec.id.isEmpty, let job = state.jobs[spec.id] {
+            return job.spec == spec ? .job(job, created: false) : .refused(.idInUse(id: spec.id))
+        }
+        if state.liveJobs >= settings.limits.liveJobs {
+            return .refused(.limitReached(name: "limits.liveJobs", limit: settings.limits.liveJobs))
+        }
+        let key = ShapeKey(spec)
+        let known = queue.index(of: key).map { queue.count($0) > 0 } ?? false
+        if !known {
+            if queue.busy >= settings.limits.queuedShapes {
+                return .refused(.limitReached(name: "limits.queuedShapes", limit: settings.limits.queuedShapes))
+            }
+            if queue.distinctDemands >= settings.queuedDemands && !queue.contains(demand: key.demand) {
+                return .refused(.limitReached(name: "limits.queuedDemands", limit: settings.queuedDemands))
+            }
+        }
+        let number = JobNumber(state.nextJobNumber)
+        if spec.id.isEmpty { spec.id = freshID(number) }
+        emit(.jobSubmitted(number: number, spec: spec), at: at)
+        // Where equal jobs wait already, this one waits behind or before them: the shape does not fit.
+        if !known, let shape = queue.index(of: key) { untried.insert(shape) }
+        schedule(at: at)
+        guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
+        return .job(job, created: true)
+    }
+
+    /// `job-17`, or with more behind it where a caller took that id.
+    private func freshID(_ number: JobNumber) -> String {
+        var id = "job-\(number.value)"
+        while state.jobs[id] != nil { id += "-1" }
+        return id
+    }
+
+    private mutating func start(_ id: String, at: Timestamp) -> Outcome {
+        guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
+        guard job.state == .placed else {
+            return job.state == .running
+                ? .job(job, created: false) : .refused(.illegalTransition(id: id, state: job.state, action: "start"))
+        }
+        emit(.jobStarted(number: job.number), at: at)
+        return .job(job, created: false)
+    }
+
+    private mutating func end(
+        _ id: String, _ end: JobEnd, message: String, from states: [JobState], action: String, at: Timestamp
+    ) -> Outcome {
+        guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
+        // Said twice, it is said once: a script that lost the first answer may ask again.
+        if job.state == end.state && job.life.message == message { return .job(job, created: false) }
+        guard states.contains(job.state) else {
+            return .refused(.illegalTransition(id: id, state: job.state, action: action))
+        }
+        emit(.jobEnded(number: job.number, end: end, message: message), at: at)
+        forgetSurplus(at: at)
+        schedule(at: at)
+        return .job(job, created: false)
+    }
+
+    /// Forgets ended jobs beyond the limit, a few at a time where the limit was lowered.
+    private mutating func forgetSurplus(at: Timestamp) {
+        for _ in 0..<8 {
+            guard ended.count > settings.limits.endedJobs, let first = ended.first else { return }
+            emit(.jobForgotten(number: first), at: at)
+        }
+    }
+
+    // MARK: Supply
+
+    private mutating func putPool(_ spec: PoolSpec, at: Timestamp) -> Outcome {
+        guard let slot = state.slot(named: spec.name) else { return addPool(spec, at: at) }
+        let pool = state[slot]
+        if pool.spec == spec { return .pool(slot, created: false) }
+        var sameButPrice = pool.spec
+        sameButPrice.priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
+        sameButPrice.purchase = spec.purchase
+        sameButPrice.labels = spec.labels
+        sameButPrice.topology = spec.topology
+        if sameButPrice == spec,
+            pool.spec.topology == spec.topology || pool.layout.isPrefix(of: PoolLayout(spec.topology))
+        {
+            emit(.poolPut(slot: slot, spec: spec), at: at)
+            schedule(at: at)
+            return .pool(slot, created: false)
+        }
+        if pool.jobs > 0 { return .refused(.poolInUse(name: spec.name, jobs: pool.jobs)) }
+        if state.pools.count >= Bounds.poolSlots {
+            return .refused(.limitReached(name: "poolSlots", limit: Bounds.poolSlots))
+        }
+        emit(.poolDeleted(slot: slot), at: at)
+        let replacement = PoolSlot(state.pools.count)
+        emit(.poolPut(slot: replacement, spec: spec), at: at)
+        // A node that was not ready stays so under its name, whatever else changed.
+        let layout = state[replacement].layout
+        for (node, nodeState) in pool.nodeStates.enumerated() where nodeState != .ready {
+            guard let same = layout.node(named: pool.layout.name(ofNode: node)) else { continue }
+            emit(.nodeChanged(slot: replacement, node: same, state: nodeState), at: at)
+        }
+        schedule(at: at)
+        return .pool(replacement, created: false)
+    }
+
+    private mutating func addPool(_ spec: PoolSpec, at: Timestamp) -> Outcome {
+        if state.pools.count >= Bounds.poolSlots {
+            return .refused(.limitReached(name: "poolSlots", limit: Bounds.poolSlots))
+        }
+        let slot = PoolSlot(state.pools.count)
+        emit(.poolPut(slot: slot, spec: spec), at: at)
+        schedule(at: at)
+        return .pool(slot, created: true)
+    }
+
+    private mutating func deletePool(_ name: String, at: Timestamp) -> Outcome {
+        guard let slot = state.slot(named: name) else { return .refused(.poolNotFound(name: name)) }
+        let pool = state[slot]
+        if pool.jobs > 0 { return .refused(.poolInUse(name: name, jobs: pool.jobs)) }
+        emit(.poolDeleted(slot: slot), at: at)
+        schedule(at: at)
+        return .poolDeleted(name: name)
+    }
+
+    private mutating func changeNode(_ name: String, of pool: String, _ action: NodeAction, at: Timestamp) -> Outcome {
+        guard let slot = state.slot(named: pool) else { return .refused(.poolNotFound(name: pool)) }
+        guard let node = state[slot].layout.node(named: name) else {
+            return .refused(.nodeNotFound(pool: pool, node: name))
+        }
+        let before = state[slot].nodeStates[node]
+        guard let after = before.after(action) else {
+            return .refused(.illegalNodeTransition(node: pool + "/" + name, state: before, action: action))
+        }
+        if after == before { return .node(slot, node: node, after) }
+        emit(.nodeChanged(slot: slot, node: node, state: after), at: at)
+        switch action {
+        case .down: requeue(on: node, of: slot, [.placed, .running], cause: .nodeDown, at: at)
+        // What runs may finish; what has not started loses nothing by going elsewhere now.
+        case .drain: requeue(on: node, of: slot, [.placed], cause: .nodeDraining, at: at)
+        case .cordon, .uncordon, .up: break
+        }
+        schedule(at: at)
+        return .node(slot, node: node, after)
+    }
+
+    /// Sends the gangs in `states` with a worker on `node` back to the queue, in order of arrival. Cost: all jobs.
+    private mutating func requeue(
+        on node: Int, of slot: PoolSlot, _ states: [JobState], cause: RequeueCause, at: Timestamp
+    ) {
+        if state[slot].jobs == 0 { return }
+        var hit: [JobNumber] = []
+        state.jobs.forEach { job in
+            if states.contains(job.state), let placement = job.life.placement, placement.pool == slot,
+                placement.holds(node: node)
+            {
+                hit.append(job.number)
+            }
+            return true
+        }
+        for number in hit { emit(.jobRequeued(number: number, cause: cause), at: at) }
+    }
+}

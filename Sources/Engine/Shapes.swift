@@ -1,0 +1,151 @@
+// Jobs that wait, by shape. Jobs of equal shape fit or do not fit together, so each shape is tried once, by its first job.
+// Knows no pool contents; the packer answers whether a shape fits.
+
+import HeapModule
+import Model
+import Packing
+
+/// What decides where a job may go: everything of its spec that the packer's answer depends on.
+struct ShapeKey: Hashable {
+    var workers: Int
+    var demand: Demand
+    var accelerators: [String]
+    var scope: Scope
+    var allow: PlaceList
+    var deny: PlaceList
+
+    init(_ spec: JobSpec) {
+        // One group for now: the validation of a submit sees to it.
+        let group = spec.workers[0]
+        workers = group.count
+        demand = group.demand
+        accelerators = spec.accelerators
+        scope = spec.scope
+        allow = spec.allow
+        deny = spec.deny
+    }
+}
+
+/// A job's place in the queue: higher priority first, then earlier arrival. Smaller is earlier.
+struct QueueKey: Hashable, Comparable {
+    let value: UInt64
+
+    init(priority: Int, number: JobNumber) {
+        precondition(number.value < 1 << 48, "job numbers are used up")
+        value = UInt64(Bounds.priority - priority) << 48 | number.value
+    }
+
+    init(_ job: Job) { self.init(priority: job.spec.priority, number: job.number) }
+
+    var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
+
+    static func < (left: QueueKey, right: QueueKey) -> Bool { left.value < right.value }
+}
+
+/// One shape, its waiting jobs and its resolved gang.
+struct Shape {
+    let key: ShapeKey
+    /// May hold keys of jobs that no longer wait; `Queue.head` drops those as they come up.
+    fileprivate var waiting = Heap<QueueKey>()
+    fileprivate(set) var count = 0
+    /// Resolved when first needed and again after the pools changed.
+    var gang: Gang?
+
+    init(key: ShapeKey) { self.key = key }
+}
+
+/// Index of a shape in the queue's table.
+typealias ShapeIndex = Int
+
+/// Every job that waits.
+struct Queue {
+    /// Shapes without waiting jobs that are kept because the next job often has the same shape.
+    static let idleShapes = 1024
+
+    private var indexByKey: [ShapeKey: ShapeIndex] = [:]
+    private(set) var shapes: [Shape?] = []
+    private var vacant: [ShapeIndex] = []
+    private var idle = 0
+    /// Distinct demands of shapes with waiting jobs, and how many shapes have each.
+    private var demands: [Demand: Int] = [:]
+    /// Shapes with waiting jobs.
+    private(set) var busy = 0
+
+    var distinctDemands: Int { demands.count }
+
+    subscript(index: ShapeIndex) -> Shape {
+        get {
+            guard let shape = shapes[index] else { preconditionFailure("no shape has this index") }
+            return shape
+        }
+        set { shapes[index] = newValue }
+    }
+
+    func contains(demand: Demand) -> Bool { demands[demand] != nil }
+
+    func index(of key: ShapeKey) -> ShapeIndex? { indexByKey[key] }
+
+    func count(_ index: ShapeIndex) -> Int { shapes[index]?.count ?? 0 }
+
+    /// Adds a waiting job and returns its shape.
+    @discardableResult
+    mutating func insert(_ job: Job) -> ShapeIndex {
+        let index = intern(ShapeKey(job.spec))
+        if count(index) == 0 {
+            idle -= 1
+            busy += 1
+            demands[self[index].key.demand, default: 0] += 1
+        }
+        shapes[index]?.waiting.insert(QueueKey(job))
+        shapes[index]?.count += 1
+        return index
+    }
+
+    /// Takes note that `job` waits no more.
+    mutating func remove(_ job: Job) {
+        guard let index = indexByKey[ShapeKey(job.spec)] else { preconditionFailure("a waiting job has no shape") }
+        shapes[index]?.count -= 1
+        if let head = shapes[index]?.waiting.min, head == QueueKey(job) { shapes[index]?.waiting.removeMin() }
+        guard count(index) == 0 else { return }
+        shapes[index]?.waiting = Heap()
+        idle += 1
+        busy -= 1
+        let demand = self[index].key.demand
+        if let left = demands[demand], left > 1 { demands[demand] = left - 1 } else { demands[demand] = nil }
+        if idle > Self.idleShapes { dropIdle() }
+    }
+
+    /// The first waiting job of a shape. `isWaiting` tells whether the job of a key still waits.
+    mutating func head(_ index: ShapeIndex, isWaiting: (QueueKey) -> Bool) -> QueueKey? {
+        while let key = shapes[index]?.waiting.min {
+            if isWaiting(key) { return key }
+            shapes[index]?.waiting.removeMin()
+        }
+        return nil
+    }
+
+    private mutating func intern(_ key: ShapeKey) -> ShapeIndex {
+        if let index = indexByKey[key] { return index }
+        let index: ShapeIndex
+        if let last = vacant.popLast() {
+            index = last
+            shapes[index] = Shape(key: key)
+        } else {
+            index = shapes.count
+            shapes.append(Shape(key: key))
+        }
+        indexByKey[key] = index
+        idle += 1
+        return index
+    }
+
+    private mutating func dropIdle() {
+        for (index, shape) in shapes.enumerated() {
+            guard let shape, shape.count == 0 else { continue }
+            indexByKey[shape.key] = nil
+            shapes[index] = nil
+            vacant.append(index)
+        }
+        idle = 0
+    }
+}

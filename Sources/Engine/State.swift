@@ -1,0 +1,159 @@
+// What Berth remembers: revision, jobs, pools and their nodes' states, and their digest. A value: a copy is the view that
+// readers see and a snapshot is made from. Free capacity and the queue are not here; they follow from this.
+
+public import Model
+
+/// The fixed part of a pool: its description and how its nodes are numbered.
+public final class PoolInfo: Sendable {
+    public let spec: PoolSpec
+    public let layout: PoolLayout
+
+    public init(spec: PoolSpec, layout: PoolLayout? = nil) {
+        self.spec = spec
+        self.layout = layout ?? PoolLayout(spec.topology)
+    }
+}
+
+/// A pool at its slot.
+public struct PoolRecord: Sendable {
+    public internal(set) var info: PoolInfo
+    public internal(set) var isDeleted = false
+    /// Revision of the last fact about this pool or one of its nodes.
+    public internal(set) var revision: UInt64
+    /// Shape [nodes].
+    public internal(set) var nodeStates: [NodeState]
+    public internal(set) var gpusAllocated = 0
+    /// Placed and running jobs here.
+    public internal(set) var jobs = 0
+
+    public var spec: PoolSpec { info.spec }
+    public var layout: PoolLayout { info.layout }
+
+    init(info: PoolInfo, revision: UInt64) {
+        self.info = info
+        self.revision = revision
+        nodeStates = [NodeState](repeating: .ready, count: info.layout.nodeCount)
+    }
+}
+
+/// The whole state at one revision.
+public struct State: Sendable {
+    public internal(set) var revision: UInt64 = 0
+    public internal(set) var at = Timestamp(nanoseconds: 0)
+    public internal(set) var jobs = JobTable()
+    /// By slot; deleted pools stay, for jobs that ended there still name them.
+    public internal(set) var pools: [PoolRecord] = []
+    public internal(set) var nextJobNumber: UInt64 = 1
+    /// Placements made so far.
+    public internal(set) var placements: UInt64 = 0
+    /// Jobs in each state, by `JobState.rawValue`.
+    public internal(set) var jobsByState = [Int](repeating: 0, count: JobState.allCases.count)
+    /// GPUs that queued jobs ask for.
+    public internal(set) var gpusQueued = 0
+    private var slots: [String: PoolSlot] = [:]
+    private var itemDigests: UInt64 = 0
+
+    public init() {}
+
+    /// The slot of the pool called `name`, unless it was deleted.
+    public func slot(named name: String) -> PoolSlot? { slots[name] }
+
+    public subscript(slot: PoolSlot) -> PoolRecord { pools[slot.index] }
+
+    public func count(of state: JobState) -> Int { jobsByState[Int(state.rawValue)] }
+
+    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) }
+
+    /// Equal for equal states, whatever history led to them. Constant time.
+    public var digest: UInt64 {
+        var digest = Digest(seed: 6)
+        digest.add(revision)
+        digest.add(nextJobNumber)
+        digest.add(placements)
+        digest.add(itemDigests)
+        return digest.value
+    }
+
+    // MARK: Changes, each keeping counts and digest true
+
+    mutating func insert(_ job: Job) {
+        jobs.put(job)
+        itemDigests &+= job.digest
+        count(job, by: 1)
+    }
+
+    mutating func replace(_ old: Job, with new: Job) {
+        itemDigests &-= old.digest
+        count(old, by: -1)
+        insert(new)
+    }
+
+    mutating func remove(_ job: Job) {
+        itemDigests &-= job.digest
+        count(job, by: -1)
+        jobs.remove(job)
+    }
+
+    private mutating func count(_ job: Job, by change: Int) {
+        jobsByState[Int(job.state.rawValue)] += change
+        if job.state == .queued { gpusQueued += change * job.spec.gpuCount }
+        if job.state.holdsCapacity, let placement = job.life.placement {
+            pools[placement.pool.index].gpusAllocated += change * placement.gpuCount
+            pools[placement.pool.index].jobs += change
+        }
+    }
+
+    mutating func putPool(_ info: PoolInfo, at slot: PoolSlot) {
+        if slot.index == pools.count {
+            pools.append(PoolRecord(info: info, revision: revision))
+        } else {
+            itemDigests &-= pools[slot.index].spec.digest(slot: slot, isDeleted: false)
+            pools[slot.index].info = info
+            pools[slot.index].revision = revision
+            let added = info.layout.nodeCount - pools[slot.index].nodeStates.count
+            pools[slot.index].nodeStates.append(contentsOf: repeatElement(.ready, count: added))
+        }
+        itemDigests &+= info.spec.digest(slot: slot, isDeleted: false)
+        slots[info.spec.name] = slot
+    }
+
+    mutating func deletePool(at slot: PoolSlot) {
+        let spec = pools[slot.index].spec
+        itemDigests &-= spec.digest(slot: slot, isDeleted: false)
+        itemDigests &+= spec.digest(slot: slot, isDeleted: true)
+        for node in pools[slot.index].nodeStates.indices { setNode(node, of: slot, to: .ready) }
+        pools[slot.index].isDeleted = true
+        pools[slot.index].revision = revision
+        slots[spec.name] = nil
+    }
+
+    mutating func setNode(_ node: Int, of slot: PoolSlot, to state: NodeState) {
+        itemDigests &-= pools[slot.index].nodeStates[node].digest(slot: slot, node: node)
+        itemDigests &+= state.digest(slot: slot, node: node)
+        pools[slot.index].nodeStates[node] = state
+        pools[slot.index].revision = revision
+    }
+}
+
+extension State {
+    /// Everything a snapshot holds.
+    public var image: StateImage {
+        var image = StateImage()
+        image.revision = revision
+        image.at = at
+        image.nextJobNumber = nextJobNumber
+        image.placements = placements
+        image.digest = digest
+        image.pools = pools.map { pool in
+            PoolImage(
+                spec: pool.spec, isDeleted: pool.isDeleted,
+                unready: pool.nodeStates.enumerated().compactMap { $1 == .ready ? nil : (node: $0, state: $1) })
+        }
+        image.jobs.reserveCapacity(jobs.count)
+        jobs.forEach { job in
+            image.jobs.append(job)
+            return true
+        }
+        return image
+    }
+}
