@@ -12,8 +12,10 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil) -> Target {
-    .target(name: name, dependencies: dependencies, path: path, swiftSettings: strict)
+func library(
+    _ name: String, _ dependencies: [Target.Dependency] = [], path: String? = nil, resources: [Resource]? = nil
+) -> Target {
+    .target(name: name, dependencies: dependencies, path: path, resources: resources, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -51,7 +53,9 @@ let package = Package(
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("HTTP", ["CLinux", "COpenSSL", "CZlib"]),
         library("API", ["Model", "Packing", "Engine", "JSON", "HTTP"]),
-        library("Service", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "CLinux", logging]),
+        library(
+            "Service", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "CLinux", logging],
+            resources: [.embedInCode("Resources/fleet.json")]),
         .executableTarget(
             name: "berth", dependencies: ["Service", argumentParser], swiftSettings: strict),
 

@@ -1,0 +1,242 @@
+// A job as the API shows it: what was asked for, where it stands, where it runs and what that costs, or why it waits.
+
+import Engine
+import JSON
+import Model
+
+extension JSONWriter {
+    mutating func value(_ moment: Timestamp) { plain { emit in moment.write(emit) } }
+
+    mutating func member(_ key: StaticString, _ value: String) {
+        self.key(key)
+        self.value(value)
+    }
+
+    mutating func member(_ key: StaticString, _ value: Int) {
+        self.key(key)
+        self.value(value)
+    }
+
+    mutating func member(_ key: StaticString, _ value: UInt64) {
+        self.key(key)
+        self.value(value)
+    }
+
+    mutating func member(_ key: StaticString, _ value: Bool) {
+        self.key(key)
+        self.value(value)
+    }
+
+    mutating func member(_ key: StaticString, _ moment: Timestamp?) {
+        guard let moment else { return }
+        self.key(key)
+        value(moment)
+    }
+
+    mutating func member(_ key: StaticString, _ strings: [String]) {
+        self.key(key)
+        array { writer in for string in strings { writer.value(string) } }
+    }
+
+    mutating func member(_ key: StaticString, _ labels: [Label]) {
+        self.key(key)
+        object { writer in
+            for label in labels {
+                writer.key(label.name)
+                writer.value(label.value)
+            }
+        }
+    }
+}
+
+/// How much of a placement an answer shows.
+enum PlacementDetail {
+    /// Pool and counts.
+    case summary
+    /// Also each node with its workers and GPUs.
+    case nodes
+}
+
+extension JSONWriter {
+    mutating func job(_ job: Job, in state: State, _ detail: PlacementDetail, explanation: Explanation? = nil) {
+        object { writer in
+            writer.member("id", job.id)
+            writer.member("state", job.state.name)
+            writer.member("revision", job.life.revision)
+            writer.spec(job.spec)
+            writer.life(job.life)
+            if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
+            if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
+        }
+    }
+
+    private mutating func spec(_ spec: JobSpec) {
+        if !spec.name.isEmpty { member("name", spec.name) }
+        member("tenant", spec.tenant)
+        member("priority", spec.priority)
+        key("workers")
+        array { writer in
+            for group in spec.workers {
+                writer.object { writer in
+                    writer.member("name", group.name)
+                    writer.member("count", group.count)
+                    writer.member("gpus", group.demand.gpus)
+                    if let cpuMillis = group.demand.cpuMillis { writer.member("cpuMillis", cpuMillis) }
+                    if let memoryMiB = group.demand.memoryMiB { writer.member("memoryMiB", memoryMiB) }
+                }
+            }
+        }
+        member("gpus", spec.gpuCount)
+        if !spec.accelerators.isEmpty { member("accelerators", spec.accelerators) }
+        member("scope", spec.scope.tier.name)
+        if !spec.allow.isEmpty { places("allow", spec.allow) }
+        if !spec.deny.isEmpty { places("deny", spec.deny) }
+        if let seconds = spec.maxRuntimeSeconds { member("maxRuntimeSeconds", seconds) }
+        if !spec.labels.isEmpty { member("labels", spec.labels) }
+    }
+
+    private mutating func places(_ name: StaticString, _ list: PlaceList) {
+        key(name)
+        object { writer in
+            if !list.providers.isEmpty { writer.member("providers", list.providers) }
+            if !list.regions.isEmpty { writer.member("regions", list.regions) }
+            if !list.pools.isEmpty { writer.member("pools", list.pools) }
+        }
+    }
+
+    private mutating func life(_ life: JobLife) {
+        member("submittedAt", life.submittedAt)
+        if life.requeues > 0 {
+            member("queuedAt", life.queuedAt)
+            member("requeues", life.requeues)
+        }
+        if let cause = life.lastRequeue { member("lastRequeue", "\(cause)") }
+        member("placedAt", life.placedAt)
+        member("startedAt", life.startedAt)
+        member("endedAt", life.endedAt)
+        if !life.message.isEmpty { member("message", life.message) }
+    }
+
+    private mutating func placement(_ placement: Placement, of job: Job, in state: State, _ detail: PlacementDetail) {
+        guard placement.pool.index < state.pools.count else { return }
+        let pool = state[placement.pool]
+        let gpus = placement.gpuCount
+        key("placement")
+        object { writer in
+            writer.member("provider", pool.spec.provider)
+            writer.member("region", pool.spec.region)
+            writer.member("pool", pool.spec.name)
+            writer.member("accelerator", pool.spec.accelerator)
+            if !pool.spec.instanceType.isEmpty { writer.member("instanceType", pool.spec.instanceType) }
+            writer.member("tier", placement.tier.name)
+            writer.member("gpus", gpus)
+            writer.member("nodeCount", placement.nodeCount)
+            writer.member("domainCount", placement.domains(in: pool.layout))
+            writer.member("purchase", "\(pool.spec.purchase)")
+            writer.member("priceUSDPerGPUHour", Decimal.text(micros: pool.spec.priceMicroUSDPerGPUHour))
+            let (cost, overflow) = pool.spec.priceMicroUSDPerGPUHour.multipliedReportingOverflow(by: Int64(gpus))
+            if !overflow { writer.member("costUSDPerHour", Decimal.text(micros: cost)) }
+            writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
+            writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
+            if detail == .nodes { writer.nodes(of: placement, job, pool) }
+        }
+    }
+
+    private mutating func nodes(of placement: Placement, _ job: Job, _ pool: PoolRecord) {
+        key("nodes")
+        array { writer in
+            var worker = 0
+            placement.forEachNode { node, mask in
+                let workers = mask.nonzeroBitCount / Int(placement.gpusPerWorker)
+                let domain = pool.layout.domain(ofNode: node)
+                writer.object { writer in
+                    writer.member("node", pool.spec.name + "/" + pool.layout.name(ofNode: node))
+                    writer.member("domain", pool.layout.name(ofDomain: domain))
+                    writer.key("workers")
+                    writer.array { writer in
+                        var rest = mask
+                        for number in worker..<worker + workers {
+                            writer.object { writer in
+                                writer.member("worker", number)
+                                writer.key("gpus")
+                                writer.array { writer in
+                                    for _ in 0..<placement.gpusPerWorker {
+                                        writer.value(rest.trailingZeroBitCount)
+                                        rest &= rest &- 1
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+                worker += workers
+            }
+        }
+    }
+
+    mutating func explanation(_ explanation: Explanation, of job: Job) {
+        member("couldEverFit", explanation.couldEverFit)
+        key("reasons")
+        array { writer in
+            for blocker in explanation.blockers {
+                writer.object { writer in
+                    writer.member("reason", "\(blocker.reason)")
+                    writer.member("pools", blocker.pools)
+                    if blocker.reason < .workerTooLarge {
+                        writer.member("nearestPool", blocker.nearestPool)
+                        writer.member("workersThatFit", blocker.workersThatFit)
+                        writer.member("workersNeeded", explanation.workers)
+                    }
+                    if let heldFor = blocker.heldFor { writer.member("heldFor", heldFor) }
+                    writer.member("detail", blocker.sentence(job, explanation))
+                }
+            }
+            if explanation.blockers.isEmpty {
+                writer.object { writer in
+                    writer.member("reason", "noPools")
+                    writer.member("pools", 0)
+                    writer.member("detail", "The fleet has no pool. PUT /v1/pools/{name} adds one.")
+                }
+            }
+        }
+    }
+}
+
+extension Placement {
+    /// How many domains the gang touches. Cost: its runs.
+    func domains(in layout: PoolLayout) -> Int {
+        var seen: Set<Int> = []
+        for run in runs {
+            let first = layout.domain(ofNode: Int(run.node))
+            let last = layout.domain(ofNode: Int(run.node) + Int(run.nodeCount) - 1)
+            for domain in first...last { seen.insert(domain) }
+        }
+        return seen.count
+    }
+}
+
+extension Blocker {
+    /// What the reason means for this job and what may end it.
+    fileprivate func sentence(_ job: Job, _ explanation: Explanation) -> String {
+        let count = pools == 1 ? "1 pool" : "\(pools) pools"
+        let place = job.spec.scope.tier.name
+        switch reason {
+        case .waitingForTurn: return "\(count) could hold it now; jobs ahead of it are being placed."
+        case .heldForOtherJob:
+            return "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
+        case .capacityBusy:
+            return "\(count) are too full: the roomiest \(place) of '\(nearestPool)' has room for \(workersThatFit) of "
+                + "\(explanation.workers) workers. It is placed as soon as enough ends there."
+        case .nodesUnavailable:
+            return "\(count) have too many nodes cordoned, draining or down: '\(nearestPool)' has room for \(workersThatFit) of "
+                + "\(explanation.workers) workers."
+        case .gangTooLarge:
+            return "\(count) are too small: the largest \(place) of '\(nearestPool)' holds \(workersThatFit) of "
+                + "\(explanation.workers) workers even when empty. Ask for fewer workers or a wider scope."
+        case .workerTooLarge:
+            return "\(count) have no node that holds one worker. Ask for fewer GPUs, CPU or memory for a worker."
+        case .acceleratorNotWanted: return "\(count) have an accelerator that the job does not name."
+        case .placeNotAllowed: return "\(count) are ruled out by the job's lists of providers, regions and pools."
+        }
+    }
+}

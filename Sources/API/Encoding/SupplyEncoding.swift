@@ -1,0 +1,208 @@
+// Pools, nodes and the fleet as the API shows them.
+
+import Engine
+import JSON
+import Model
+
+extension JSONWriter {
+    mutating func pool(_ pool: PoolRecord) {
+        object { writer in
+            let spec = pool.spec
+            writer.member("name", spec.name)
+            writer.member("provider", spec.provider)
+            writer.member("region", spec.region)
+            writer.member("accelerator", spec.accelerator)
+            if !spec.instanceType.isEmpty { writer.member("instanceType", spec.instanceType) }
+            writer.member("revision", pool.revision)
+            writer.key("node")
+            writer.object { writer in
+                writer.member("gpus", spec.node.gpus)
+                writer.member("cpuMillis", spec.node.cpuMillis)
+                writer.member("memoryMiB", spec.node.memoryMiB)
+            }
+            switch spec.topology {
+            case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
+                writer.key("topology")
+                writer.object { writer in
+                    writer.member("blocks", blocks)
+                    writer.member("domainsPerBlock", domainsPerBlock)
+                    writer.member("nodesPerDomain", nodesPerDomain)
+                }
+            case .nodes: writer.member("listedNodes", pool.layout.nodeCount)
+            }
+            writer.member("purchase", "\(spec.purchase)")
+            writer.member("priceUSDPerGPUHour", Decimal.text(micros: spec.priceMicroUSDPerGPUHour))
+            if !spec.labels.isEmpty { writer.member("labels", spec.labels) }
+            writer.member("blockCount", pool.layout.blockCount)
+            writer.member("domainCount", pool.layout.domainCount)
+            writer.member("nodeCount", pool.layout.nodeCount)
+            writer.member("gpus", spec.gpuCount)
+            writer.member("gpusAllocated", pool.gpusAllocated)
+            writer.member("jobs", pool.jobs)
+            writer.key("nodesByState")
+            writer.object { writer in
+                var counts = [Int](repeating: 0, count: NodeState.allCases.count)
+                for state in pool.nodeStates { counts[Int(state.rawValue)] += 1 }
+                writer.member("ready", counts[Int(NodeState.ready.rawValue)])
+                writer.member("cordoned", counts[Int(NodeState.cordoned.rawValue)])
+                writer.member("draining", counts[Int(NodeState.draining.rawValue)])
+                writer.member(
+                    "down", counts[Int(NodeState.down.rawValue)] + counts[Int(NodeState.downCordoned.rawValue)])
+            }
+        }
+    }
+
+    mutating func node(
+        _ node: Int, of pool: PoolRecord, free: (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int)
+    ) {
+        object { writer in
+            let layout = pool.layout
+            let domain = layout.domain(ofNode: node)
+            let nodeState = pool.nodeStates[node]
+            writer.member("node", pool.spec.name + "/" + layout.name(ofNode: node))
+            writer.member("pool", pool.spec.name)
+            writer.member("name", layout.name(ofNode: node))
+            writer.member("domain", layout.name(ofDomain: domain))
+            writer.member("block", layout.name(ofBlock: layout.block(ofDomain: domain)))
+            writer.member("state", nodeState.name)
+            if nodeState == .downCordoned { writer.member("cordonedWhenUp", true) }
+            writer.member("gpus", pool.spec.node.gpus)
+            writer.key("gpusFree")
+            writer.array { writer in
+                for gpu in 0..<pool.spec.node.gpus where free.gpuMask >> UInt16(gpu) & 1 == 1 { writer.value(gpu) }
+            }
+            writer.member("cpuMillisFree", free.cpuMillis)
+            writer.member("memoryMiBFree", free.memoryMiB)
+        }
+    }
+}
+
+/// Free capacity summed over pools.
+private struct Room {
+    var pools = 0
+    var gpus = 0
+    var allocated = 0
+    var free = 0
+    var unavailable = 0
+    var freeNodes = 0
+    var freeDomains = 0
+    var freeBlocks = 0
+    var largest = (domain: 0, block: 0, pool: 0)
+    var gangs: [(gpus: Int, domain: Int, block: Int, pool: Int)] = Engine.gangSizes.map { ($0, 0, 0, 0) }
+
+    mutating func add(_ reading: PoolReading) {
+        pools += 1
+        gpus += reading.gpus
+        allocated += reading.gpusAllocated
+        free += reading.gpusFree
+        unavailable += reading.gpusUnavailable
+        freeNodes += reading.freeNodes
+        freeDomains += reading.freeDomains
+        freeBlocks += reading.freeBlocks
+        largest.domain = max(largest.domain, reading.largestGang.domain)
+        largest.block = max(largest.block, reading.largestGang.block)
+        largest.pool = max(largest.pool, reading.largestGang.pool)
+        for room in reading.room {
+            guard let at = gangs.firstIndex(where: { $0.gpus == room.gpus }) else { continue }
+            gangs[at].domain += room.inOneDomain
+            gangs[at].block += room.inOneBlock
+            gangs[at].pool += room.inOnePool
+        }
+    }
+}
+
+extension JSONWriter {
+    /// The whole fleet, then by provider, accelerator and pool.
+    mutating func fleet(_ readings: [PoolReading], _ state: State) {
+        var whole = Room()
+        var providers: [(name: String, room: Room)] = []
+        var accelerators: [(name: String, room: Room)] = []
+        func add(_ reading: PoolReading, to name: String, _ groups: inout [(name: String, room: Room)]) {
+            if !groups.contains(where: { $0.name == name }) { groups.append((name, Room())) }
+            for at in groups.indices where groups[at].name == name { groups[at].room.add(reading) }
+        }
+        for reading in readings {
+            whole.add(reading)
+            add(reading, to: state[reading.slot].spec.provider, &providers)
+            add(reading, to: state[reading.slot].spec.accelerator, &accelerators)
+        }
+        object { writer in
+            writer.member("revision", state.revision)
+            writer.room(whole)
+            writer.key("jobs")
+            writer.object { writer in
+                for state_ in JobState.allCases { writer.member(state_.key, state.count(of: state_)) }
+            }
+            for (title, groups) in [("providers", providers), ("accelerators", accelerators)] {
+                writer.key(title)
+                writer.array { writer in
+                    for group in groups.sorted(by: { $0.name < $1.name }) {
+                        writer.object { writer in
+                            writer.member("name", group.name)
+                            writer.room(group.room)
+                        }
+                    }
+                }
+            }
+            writer.key("pools")
+            writer.array { writer in
+                for reading in readings {
+                    writer.object { writer in
+                        let spec = state[reading.slot].spec
+                        writer.member("name", spec.name)
+                        writer.member("provider", spec.provider)
+                        writer.member("accelerator", spec.accelerator)
+                        var room = Room()
+                        room.add(reading)
+                        writer.room(room)
+                    }
+                }
+            }
+        }
+    }
+
+    private mutating func room(_ room: Room) {
+        member("poolCount", room.pools)
+        member("gpus", room.gpus)
+        member("gpusAllocated", room.allocated)
+        member("gpusFree", room.free)
+        member("gpusUnavailable", room.unavailable)
+        key("wholeFree")
+        object { writer in
+            writer.member("nodes", room.freeNodes)
+            writer.member("domains", room.freeDomains)
+            writer.member("blocks", room.freeBlocks)
+        }
+        key("largestGangGPUs")
+        object { writer in
+            writer.member("domain", room.largest.domain)
+            writer.member("block", room.largest.block)
+            writer.member("pool", room.largest.pool)
+        }
+        key("gangsThatFit")
+        array { writer in
+            for gang in room.gangs {
+                writer.object { writer in
+                    writer.member("gpus", gang.gpus)
+                    writer.member("inOneDomain", gang.domain)
+                    writer.member("inOneBlock", gang.block)
+                    writer.member("inOnePool", gang.pool)
+                }
+            }
+        }
+    }
+}
+
+extension JobState {
+    /// The state's name as a key of JSON.
+    var key: StaticString {
+        switch self {
+        case .queued: "queued"
+        case .placed: "placed"
+        case .running: "running"
+        case .succeeded: "succeeded"
+        case .failed: "failed"
+        case .cancelled: "cancelled"
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// The metrics page in the Prometheus text format, version 0.0.4: every name, its help and its values in one place.
+
+import Engine
+import HTTP
+import Model
+
+/// Writes metric families one after the other.
+struct MetricsPage {
+    private(set) var bytes: [UInt8] = []
+
+    private mutating func text(_ text: String) { bytes.append(contentsOf: text.utf8) }
+
+    private mutating func family(_ name: String, _ type: String, _ help: String) {
+        text("# HELP \(name) \(help)\n# TYPE \(name) \(type)\n")
+    }
+
+    /// Label values are names of pools and the like, which hold nothing to escape.
+    private mutating func sample(_ name: String, _ labels: [(String, String)] = [], _ value: String) {
+        text(name)
+        if !labels.isEmpty { text("{" + labels.map { "\($0.0)=\"\($0.1)\"" }.joined(separator: ",") + "}") }
+        text(" " + value + "\n")
+    }
+
+    mutating func counter(_ name: String, _ help: String, _ value: UInt64) {
+        family(name, "counter", help)
+        sample(name, [], String(value))
+    }
+
+    mutating func gauge(_ name: String, _ help: String, _ value: Int) {
+        family(name, "gauge", help)
+        sample(name, [], String(value))
+    }
+
+    mutating func samples(
+        _ name: String, _ type: String, _ help: String, _ values: [(labels: [(String, String)], value: Int)]
+    ) {
+        family(name, type, help)
+        for value in values { sample(name, value.labels, String(value.value)) }
+    }
+
+    mutating func histogram(_ name: String, _ help: String, _ reading: HistogramReading) {
+        family(name, "histogram", help)
+        for (index, bound) in Histogram.bounds.enumerated() {
+            sample(name + "_bucket", [("le", bound.label)], String(reading.cumulative[safe: index]))
+        }
+        let all = reading.cumulative.last ?? 0
+        sample(name + "_bucket", [("le", "+Inf")], String(all))
+        sample(name + "_sum", [], Self.seconds(reading.sumNanoseconds))
+        sample(name + "_count", [], String(all))
+    }
+
+    private static func seconds(_ nanoseconds: UInt64) -> String {
+        let fraction = String(nanoseconds % 1_000_000_000)
+        return "\(nanoseconds / 1_000_000_000)." + String(repeating: "0", count: 9 - fraction.utf8.count) + fraction
+    }
+}
+
+extension [UInt64] {
+    fileprivate subscript(safe index: Int) -> UInt64 { index < count ? self[index] : 0 }
+}
+
+extension MetricsPage {
+    init(_ reading: ServiceReading, _ state: State, routes: [RequestCount], ready: Bool) {
+        samples(
+            "berth_http_requests_total", "counter", "Requests answered, by route and class of status.",
+            routes.map { ([("route", $0.route), ("method", $0.method), ("code", $0.statusClass)], Int($0.count)) })
+        samples(
+            "berth_http_refusals_total", "counter", "Requests that HTTP itself refused, by status.",
+            reading.http.failures.sorted { $0.key < $1.key }.map { ([("code", String($0.key))], Int($0.value)) })
+        gauge("berth_http_connections", "Open connections.", reading.http.openConnections)
+        counter("berth_http_connections_total", "Connections accepted.", reading.http.acceptedConnections)
+        counter("berth_http_received_bytes_total", "Bytes read from clients.", reading.http.receivedBytes)
+        counter("berth_http_sent_bytes_total", "Bytes sent to clients.", reading.http.sentBytes)
+        counter("berth_http_unanswered_total", "Requests that no handler answered; each is a bug.", reading.http.unansweredRequests)
+
+        gauge("berth_ready", "1 while the service is ready for traffic.", ready ? 1 : 0)
+        gauge("berth_revision", "Revision of the newest fact that is on disk.", Int(state.revision))
+        samples(
+            "berth_jobs", "gauge", "Jobs remembered, by state.",
+            JobState.allCases.map { ([("state", $0.name)], state.count(of: $0)) })
+        gauge("berth_queue_gpus", "GPUs that waiting jobs ask for.", state.gpusQueued)
+        gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
+        gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
+        counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)
+
+        counter("berth_placements_total", "Jobs placed.", reading.work.placements)
+        counter("berth_requeues_total", "Gangs sent back to the queue by a node that went down or was drained.", reading.work.requeues)
+        counter("berth_scheduler_passes_total", "Scheduling passes.", reading.work.passes)
+        counter("berth_scheduler_tries_total", "Times a shape was tried.", reading.work.tries)
+        counter("berth_scheduler_misses_total", "Tries that found no place.", reading.work.misses)
+        histogram("berth_decision_seconds", "Time to decide one command.", reading.decisions)
+
+        counter("berth_journal_bytes_total", "Bytes appended to the journal.", reading.journalBytes)
+        counter("berth_journal_records_total", "Records appended to the journal.", reading.journalRecords)
+        counter("berth_journal_flushes_total", "Flushes of the journal.", reading.journalFlushes)
+        histogram("berth_flush_seconds", "Time of one flush of the journal.", reading.flushes)
+        gauge("berth_journal_segments", "Segments of the journal on disk.", reading.journalSegments)
+        counter("berth_snapshots_total", "Snapshots taken.", reading.snapshots)
+        gauge("berth_snapshot_revision", "Revision of the newest snapshot.", Int(reading.snapshotRevision))
+
+        pools(reading, state)
+        gauge("process_resident_memory_bytes", "Resident memory.", Int(reading.residentBytes))
+        gauge("process_start_time_seconds", "Start of the process, Unix time.", Int(reading.startedAt.nanoseconds / 1_000_000_000))
+    }
+
+    private mutating func pools(_ reading: ServiceReading, _ state: State) {
+        let pools = state.pools.filter { !$0.isDeleted }
+        func labels(_ spec: PoolSpec) -> [(String, String)] {
+            [("pool", spec.name), ("provider", spec.provider), ("region", spec.region), ("accelerator", spec.accelerator)]
+        }
+        samples("berth_pool_gpus", "gauge", "GPUs of a pool.", pools.map { (labels($0.spec), $0.spec.gpuCount) })
+        samples(
+            "berth_pool_gpus_allocated", "gauge", "GPUs of a pool that jobs hold.",
+            pools.map { (labels($0.spec), $0.gpusAllocated) })
+        samples(
+            "berth_pool_jobs", "gauge", "Placed and running jobs of a pool.", pools.map { ([("pool", $0.spec.name)], $0.jobs) })
+        var room: [(labels: [(String, String)], value: Int)] = []
+        for pool in reading.pools where pool.slot.index < state.pools.count {
+            let name = state[pool.slot].spec.name
+            for gang in pool.room { room.append(([("pool", name), ("gpus", String(gang.gpus))], gang.inOnePool)) }
+        }
+        samples("berth_pool_placeable_gangs", "gauge", "Gangs of so many GPUs that fit the pool now, one beside the other.", room)
+    }
+}
+
+/// Answers of one route with one class of status.
+struct RequestCount: Sendable {
+    var route: String
+    var method: String
+    var statusClass: String
+    var count: UInt64
+}

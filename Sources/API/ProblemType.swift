@@ -1,0 +1,139 @@
+// The one table of errors: every problem a caller may meet, its status and its words.
+// A new entry exists only if a caller would act differently.
+
+import Engine
+public import HTTP
+import Model
+
+/// What went wrong, as a program may switch on it: `type` is `urn:berth:problem:` and the raw value.
+public enum ProblemType: String, CaseIterable, Sendable {
+    case invalidJSON = "invalid-json"
+    case invalidBody = "invalid-body"
+    case invalidParameter = "invalid-parameter"
+    case unsupportedMediaType = "unsupported-media-type"
+    case routeNotFound = "route-not-found"
+    case methodNotAllowed = "method-not-allowed"
+    case notImplemented = "not-implemented"
+    case jobNotFound = "job-not-found"
+    case poolNotFound = "pool-not-found"
+    case nodeNotFound = "node-not-found"
+    case idInUse = "id-in-use"
+    case illegalTransition = "illegal-transition"
+    case poolInUse = "pool-in-use"
+    case limitReached = "limit-reached"
+    case batchTooLong = "batch-too-long"
+    case overloaded = "overloaded"
+    case diskFull = "disk-full"
+    case journalFailed = "journal-failed"
+    case stopping = "stopping"
+
+    public var status: HTTPStatus {
+        switch self {
+        case .invalidJSON, .invalidParameter: 400
+        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound: 404
+        case .methodNotAllowed: 405
+        case .idInUse, .illegalTransition, .poolInUse: 409
+        case .batchTooLong: 413
+        case .unsupportedMediaType: 415
+        case .invalidBody: 422
+        case .limitReached: 429
+        case .notImplemented: 501
+        case .overloaded, .diskFull, .journalFailed, .stopping: 503
+        }
+    }
+
+    public var title: String {
+        switch self {
+        case .invalidJSON: "The body is not JSON"
+        case .invalidBody: "The body has mistakes"
+        case .invalidParameter: "A query parameter has a mistake"
+        case .unsupportedMediaType: "The body is of a media type that is not read here"
+        case .routeNotFound: "There is nothing at this path"
+        case .methodNotAllowed: "This path does not take this method"
+        case .notImplemented: "No path takes this method"
+        case .jobNotFound: "There is no such job"
+        case .poolNotFound: "There is no such pool"
+        case .nodeNotFound: "There is no such node"
+        case .idInUse: "Another job has this id"
+        case .illegalTransition: "The state does not allow this"
+        case .poolInUse: "Jobs hold nodes of this pool"
+        case .limitReached: "A limit is reached"
+        case .batchTooLong: "The batch has too many lines"
+        case .overloaded: "Too many requests wait"
+        case .diskFull: "The disk is full"
+        case .journalFailed: "The journal has failed"
+        case .stopping: "The service is stopping"
+        }
+    }
+
+    /// Seconds after which the same request may succeed, where time can help.
+    var retryAfterSeconds: Int? {
+        switch self {
+        case .overloaded: 1
+        case .stopping: 5
+        case .diskFull, .limitReached: 10
+        default: nil
+        }
+    }
+}
+
+/// A problem ready to be told: its type, a sentence for this occurrence, and the mistakes of a body.
+struct Problem {
+    var type: ProblemType
+    var detail: String
+    /// The state that stood in the way, where there is one.
+    var state: String?
+
+    init(_ type: ProblemType, _ detail: String, state: String? = nil) {
+        self.type = type
+        self.detail = detail
+        self.state = state
+    }
+
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .jobNotFound(let id):
+            self.init(
+                .jobNotFound,
+                "No job has the id '\(id)'. It may have ended long ago: ended jobs beyond limits.endedJobs are forgotten.")
+        case .poolNotFound(let name): self.init(.poolNotFound, "No pool is called '\(name)'. GET /v1/pools lists them.")
+        case .nodeNotFound(let pool, let node):
+            self.init(
+                .nodeNotFound, "Pool '\(pool)' has no node called '\(node)'. GET /v1/pools/\(pool)/nodes lists them.")
+        case .idInUse(let id):
+            self.init(
+                .idInUse,
+                "The job '\(id)' is there already with other values. Choose another id, or send the same body to get that job.")
+        case .illegalTransition(let id, let state, let action):
+            self.init(
+                .illegalTransition, "Job '\(id)' is \(state.name), and a job that is \(state.name) cannot \(action).",
+                state: state.name)
+        case .illegalNodeTransition(let node, let state, let action):
+            self.init(
+                .illegalTransition, "Node '\(node)' is \(state.name), and a node that is \(state.name) cannot \(action.name).",
+                state: state.name)
+        case .poolInUse(let name, let jobs):
+            self.init(
+                .poolInUse,
+                "\(jobs) placed or running jobs hold nodes of pool '\(name)'. Until they end it may change its price, purchase and "
+                    + "labels and grow by whole blocks at its end; nothing else. GET /v1/jobs?pool=\(name) lists them.")
+        case .limitReached(let name, let limit):
+            self.init(.limitReached, "\(name) is \(limit) and is reached. Wait until jobs end, or raise it in the configuration.")
+        }
+    }
+
+    init(_ stop: WriteStop) {
+        switch stop {
+        case .diskFull:
+            self.init(
+                .diskFull, "The data directory has no room for this change, so it was not made. Reads go on; "
+                    + "writes come back by themselves when there is room.")
+        case .journalFailed(let reason):
+            self.init(
+                .journalFailed,
+                "The journal could not be written (\(reason)), so nothing more is decided. Reads go on; restart the service when "
+                    + "the disk is well.")
+        case .stopping: self.init(.stopping, "The service is stopping and takes no more changes. Ask another instance.")
+        }
+    }
+}

@@ -1,0 +1,96 @@
+// Every setting of the service with its default. Read from a file by ConfigurationReader; knows no file itself.
+
+public import Engine
+public import HTTP
+
+public struct Configuration: Equatable, Sendable {
+    public struct Server: Equatable, Sendable {
+        public var host = "127.0.0.1"
+        /// 0 lets the system choose.
+        public var port = 8080
+        /// Event loops; 0 means one less than the machine has cores, at least one.
+        public var loops = 0
+        public var maxConnections = 20_000
+        public var maxBodyBytes = 1 << 20
+        public var maxBatchBodyBytes = 64 << 20
+        public var headTimeoutSeconds = 10
+        public var bodyTimeoutSeconds = 30
+        public var idleTimeoutSeconds = 75
+        public var writeTimeoutSeconds = 10
+        /// How long `/readyz` fails before the listener closes, so that a load balancer notices first.
+        public var drainPauseSeconds = 0
+        /// How long requests in flight may take to end after that.
+        public var drainTimeoutSeconds = 30
+    }
+
+    public struct Storage: Equatable, Sendable {
+        public var directory = "./berth-data"
+        public var segmentMiB = 64
+        /// Space kept free for a snapshot: with less, writes are refused.
+        public var reserveMiB = 64
+        /// A snapshot is taken after so much journal.
+        public var snapshotEveryMiB = 256
+        /// False answers before facts are on disk: for benchmarks alone.
+        public var flush = true
+    }
+
+    public struct Scheduler: Equatable, Sendable {
+        /// Jobs placed by one command before others are let in.
+        public var placementsPerCommand = 1000
+        /// Placements made past a waiting job before a pool is held for it.
+        public var placementsBeforeHold = 1000
+        /// Requests that wait for the writer; one more is answered with 503.
+        public var inboxCapacity = 4096
+    }
+
+    public struct Limits: Equatable, Sendable {
+        public var liveJobs = 2_000_000
+        public var endedJobs = 100_000
+        public var queuedShapes = 100_000
+        public var queuedDemands = 256
+        public var batchLines = 20_000
+    }
+
+    public struct Log: Equatable, Sendable {
+        public enum Format: String, CaseIterable, Sendable { case text, json }
+        public enum Level: String, CaseIterable, Sendable { case debug, info, notice, warning, error }
+
+        public var level = Level.notice
+        public var format = Format.text
+    }
+
+    public var server = Server()
+    public var storage = Storage()
+    public var scheduler = Scheduler()
+    public var limits = Limits()
+    public var log = Log()
+
+    public init() {}
+
+    /// The part that the engine's decisions depend on.
+    public var engine: EngineSettings {
+        var settings = EngineSettings()
+        settings.limits.liveJobs = limits.liveJobs
+        settings.limits.endedJobs = limits.endedJobs
+        settings.limits.queuedShapes = limits.queuedShapes
+        settings.queuedDemands = limits.queuedDemands
+        settings.placementsPerCommand = scheduler.placementsPerCommand
+        settings.placementsBeforeHold = scheduler.placementsBeforeHold
+        return settings
+    }
+
+    /// The part that the HTTP server needs.
+    public var http: HTTPConfiguration {
+        var http = HTTPConfiguration()
+        http.host = server.host
+        http.port = UInt16(server.port)
+        if server.loops > 0 { http.loopCount = server.loops }
+        http.connectionLimit = server.maxConnections
+        http.limits.bodyBytes = server.maxBodyBytes
+        http.headTimeoutMilliseconds = UInt64(server.headTimeoutSeconds) * 1000
+        http.bodyTimeoutMilliseconds = UInt64(server.bodyTimeoutSeconds) * 1000
+        http.idleTimeoutMilliseconds = UInt64(server.idleTimeoutSeconds) * 1000
+        http.writeTimeoutMilliseconds = UInt64(server.writeTimeoutSeconds) * 1000
+        return http
+    }
+}
