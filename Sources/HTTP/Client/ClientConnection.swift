@@ -4,7 +4,7 @@
 import Glibc
 
 final class ClientConnection {
-    private let descriptor: Int32
+    let descriptor: Int32
     private var buffer: [UInt8] = []
     /// Octets of the buffer that were taken.
     private var taken = 0
@@ -128,7 +128,7 @@ final class ClientConnection {
         return buffer.span.array(taken..<taken + count)
     }
 
-    private func readToEnd() throws(HTTPClientError) -> [UInt8] {
+    func readToEnd() throws(HTTPClientError) -> [UInt8] {
         while try fill() {}
         defer { taken = buffer.count }
         return buffer.span.array(taken..<buffer.count)
