@@ -52,7 +52,7 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("HTTP", ["CLinux", "COpenSSL", "CZlib"]),
-        library("API", ["Model", "Packing", "Engine", "JSON", "HTTP"]),
+        library("API", ["Model", "Packing", "Engine", "JSON", "HTTP"], resources: [.embedInCode("Resources/openapi.json")]),
         library(
             "Service", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "CLinux", logging],
             resources: [.embedInCode("Resources/fleet.json")]),

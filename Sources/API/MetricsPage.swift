@@ -61,17 +61,7 @@ extension [UInt64] {
 
 extension MetricsPage {
     init(_ reading: ServiceReading, _ state: State, routes: [RequestCount], ready: Bool) {
-        samples(
-            "berth_http_requests_total", "counter", "Requests answered, by route and class of status.",
-            routes.map { ([("route", $0.route), ("method", $0.method), ("code", $0.statusClass)], Int($0.count)) })
-        samples(
-            "berth_http_refusals_total", "counter", "Requests that HTTP itself refused, by status.",
-            reading.http.failures.sorted { $0.key < $1.key }.map { ([("code", String($0.key))], Int($0.value)) })
-        gauge("berth_http_connections", "Open connections.", reading.http.openConnections)
-        counter("berth_http_connections_total", "Connections accepted.", reading.http.acceptedConnections)
-        counter("berth_http_received_bytes_total", "Bytes read from clients.", reading.http.receivedBytes)
-        counter("berth_http_sent_bytes_total", "Bytes sent to clients.", reading.http.sentBytes)
-        counter("berth_http_unanswered_total", "Requests that no handler answered; each is a bug.", reading.http.unansweredRequests)
+        http(reading, routes)
 
         gauge("berth_ready", "1 while the service is ready for traffic.", ready ? 1 : 0)
         gauge("berth_revision", "Revision of the newest fact that is on disk.", Int(state.revision))
@@ -84,7 +74,9 @@ extension MetricsPage {
         counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)
 
         counter("berth_placements_total", "Jobs placed.", reading.work.placements)
-        counter("berth_requeues_total", "Gangs sent back to the queue by a node that went down or was drained.", reading.work.requeues)
+        counter(
+            "berth_requeues_total", "Gangs sent back to the queue by a node that went down or was drained.",
+            reading.work.requeues)
         counter("berth_scheduler_passes_total", "Scheduling passes.", reading.work.passes)
         counter("berth_scheduler_tries_total", "Times a shape was tried.", reading.work.tries)
         counter("berth_scheduler_misses_total", "Tries that found no place.", reading.work.misses)
@@ -100,26 +92,55 @@ extension MetricsPage {
 
         pools(reading, state)
         gauge("process_resident_memory_bytes", "Resident memory.", Int(reading.residentBytes))
-        gauge("process_start_time_seconds", "Start of the process, Unix time.", Int(reading.startedAt.nanoseconds / 1_000_000_000))
+        gauge(
+            "process_start_time_seconds", "Start of the process, Unix time.",
+            Int(reading.startedAt.nanoseconds / 1_000_000_000))
+    }
+
+    private mutating func http(_ reading: ServiceReading, _ routes: [RequestCount]) {
+        var requests: [(labels: [(String, String)], value: Int)] = []
+        for route in routes {
+            let labels = [("route", route.route), ("method", route.method), ("code", route.statusClass)]
+            requests.append((labels, Int(route.count)))
+        }
+        samples("berth_http_requests_total", "counter", "Requests answered, by route and class of status.", requests)
+        var refusals: [(labels: [(String, String)], value: Int)] = []
+        for (status, count) in reading.http.failures.sorted(by: { $0.key < $1.key }) {
+            refusals.append(([("code", String(status))], Int(count)))
+        }
+        samples("berth_http_refusals_total", "counter", "Requests that HTTP itself refused, by status.", refusals)
+        gauge("berth_http_connections", "Open connections.", reading.http.openConnections)
+        counter("berth_http_connections_total", "Connections accepted.", reading.http.acceptedConnections)
+        counter("berth_http_received_bytes_total", "Bytes read from clients.", reading.http.receivedBytes)
+        counter("berth_http_sent_bytes_total", "Bytes sent to clients.", reading.http.sentBytes)
+        counter(
+            "berth_http_unanswered_total", "Requests that no handler answered; each is a bug.",
+            reading.http.unansweredRequests)
     }
 
     private mutating func pools(_ reading: ServiceReading, _ state: State) {
         let pools = state.pools.filter { !$0.isDeleted }
         func labels(_ spec: PoolSpec) -> [(String, String)] {
-            [("pool", spec.name), ("provider", spec.provider), ("region", spec.region), ("accelerator", spec.accelerator)]
+            [
+                ("pool", spec.name), ("provider", spec.provider), ("region", spec.region),
+                ("accelerator", spec.accelerator),
+            ]
         }
         samples("berth_pool_gpus", "gauge", "GPUs of a pool.", pools.map { (labels($0.spec), $0.spec.gpuCount) })
         samples(
             "berth_pool_gpus_allocated", "gauge", "GPUs of a pool that jobs hold.",
             pools.map { (labels($0.spec), $0.gpusAllocated) })
         samples(
-            "berth_pool_jobs", "gauge", "Placed and running jobs of a pool.", pools.map { ([("pool", $0.spec.name)], $0.jobs) })
+            "berth_pool_jobs", "gauge", "Placed and running jobs of a pool.",
+            pools.map { ([("pool", $0.spec.name)], $0.jobs) })
         var room: [(labels: [(String, String)], value: Int)] = []
         for pool in reading.pools where pool.slot.index < state.pools.count {
             let name = state[pool.slot].spec.name
             for gang in pool.room { room.append(([("pool", name), ("gpus", String(gang.gpus))], gang.inOnePool)) }
         }
-        samples("berth_pool_placeable_gangs", "gauge", "Gangs of so many GPUs that fit the pool now, one beside the other.", room)
+        samples(
+            "berth_pool_placeable_gangs", "gauge", "Gangs of so many GPUs that fit the pool now, one beside the other.",
+            room)
     }
 }
 

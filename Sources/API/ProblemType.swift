@@ -95,7 +95,8 @@ struct Problem {
         case .jobNotFound(let id):
             self.init(
                 .jobNotFound,
-                "No job has the id '\(id)'. It may have ended long ago: ended jobs beyond limits.endedJobs are forgotten.")
+                "No job has the id '\(id)'. It may have ended long ago: ended jobs beyond limits.endedJobs are forgotten."
+            )
         case .poolNotFound(let name): self.init(.poolNotFound, "No pool is called '\(name)'. GET /v1/pools lists them.")
         case .nodeNotFound(let pool, let node):
             self.init(
@@ -103,14 +104,16 @@ struct Problem {
         case .idInUse(let id):
             self.init(
                 .idInUse,
-                "The job '\(id)' is there already with other values. Choose another id, or send the same body to get that job.")
+                "The job '\(id)' is there already with other values. Choose another id, or send the same body to get that job."
+            )
         case .illegalTransition(let id, let state, let action):
             self.init(
                 .illegalTransition, "Job '\(id)' is \(state.name), and a job that is \(state.name) cannot \(action).",
                 state: state.name)
         case .illegalNodeTransition(let node, let state, let action):
             self.init(
-                .illegalTransition, "Node '\(node)' is \(state.name), and a node that is \(state.name) cannot \(action.name).",
+                .illegalTransition,
+                "Node '\(node)' is \(state.name), and a node that is \(state.name) cannot \(action.name).",
                 state: state.name)
         case .poolInUse(let name, let jobs):
             self.init(
@@ -118,7 +121,9 @@ struct Problem {
                 "\(jobs) placed or running jobs hold nodes of pool '\(name)'. Until they end it may change its price, purchase and "
                     + "labels and grow by whole blocks at its end; nothing else. GET /v1/jobs?pool=\(name) lists them.")
         case .limitReached(let name, let limit):
-            self.init(.limitReached, "\(name) is \(limit) and is reached. Wait until jobs end, or raise it in the configuration.")
+            self.init(
+                .limitReached,
+                "\(name) is \(limit) and is reached. Wait until jobs end, or raise it in the configuration.")
         }
     }
 
@@ -126,7 +131,8 @@ struct Problem {
         switch stop {
         case .diskFull:
             self.init(
-                .diskFull, "The data directory has no room for this change, so it was not made. Reads go on; "
+                .diskFull,
+                "The data directory has no room for this change, so it was not made. Reads go on; "
                     + "writes come back by themselves when there is room.")
         case .journalFailed(let reason):
             self.init(

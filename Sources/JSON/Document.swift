@@ -153,7 +153,8 @@ public struct JSONValue: Sendable {
         guard node.kind == .object else { return }
         var at = index + 1
         for _ in 0..<Int(node.count) {
-            try body(JSONValue(document: document, index: at).string ?? "", JSONValue(document: document, index: at + 1))
+            try body(
+                JSONValue(document: document, index: at).string ?? "", JSONValue(document: document, index: at + 1))
             at = Int(document.tape[at + 1].next)
         }
     }

@@ -31,7 +31,11 @@ public final class Mistakes {
     public var isEmpty: Bool { list.isEmpty }
 
     public func add(_ pointer: Pointer, _ code: Mistake.Code, _ detail: String) {
-        if list.count >= Self.most { leftOut += 1 } else { list.append(Mistake(pointer: pointer.text, code: code, detail: detail)) }
+        if list.count >= Self.most {
+            leftOut += 1
+        } else {
+            list.append(Mistake(pointer: pointer.text, code: code, detail: detail))
+        }
     }
 }
 
@@ -118,7 +122,8 @@ public struct Fields {
         return string
     }
 
-    public mutating func integer(_ name: String, in range: ClosedRange<Int>, required isRequired: Bool = false) -> Int? {
+    public mutating func integer(_ name: String, in range: ClosedRange<Int>, required isRequired: Bool = false) -> Int?
+    {
         guard let member = get(name, isRequired) else { return nil }
         guard member.kind == .number else {
             wrongType(name, "an integer", member)
@@ -126,7 +131,8 @@ public struct Fields {
         }
         guard member.isInteger else {
             mistakes.add(
-                pointer(name), .wrongType, "must be an integer without fraction or exponent, not \(member.numberText ?? "")")
+                pointer(name), .wrongType,
+                "must be an integer without fraction or exponent, not \(member.numberText ?? "")")
             return nil
         }
         guard let integer = member.integer, range.contains(Int(integer)) else {
@@ -146,7 +152,9 @@ public struct Fields {
     }
 
     /// One of a closed set of words.
-    public mutating func word<Value>(_ name: String, _ words: [(String, Value)], required isRequired: Bool = false) -> Value? {
+    public mutating func word<Value>(_ name: String, _ words: [(String, Value)], required isRequired: Bool = false)
+        -> Value?
+    {
         guard let member = get(name, isRequired) else { return nil }
         guard let string = member.string else {
             wrongType(name, "a string", member)
@@ -154,7 +162,8 @@ public struct Fields {
         }
         if let word = words.first(where: { $0.0 == string }) { return word.1 }
         mistakes.add(
-            pointer(name), .invalid, "is '\(clipped(string))'; it must be one of " + words.map(\.0).joined(separator: ", "))
+            pointer(name), .invalid,
+            "is '\(clipped(string))'; it must be one of " + words.map(\.0).joined(separator: ", "))
         return nil
     }
 
@@ -168,7 +177,9 @@ public struct Fields {
             return nil
         }
         guard range.contains(member.count) else {
-            let bounds = range.upperBound == .max ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
+            let bounds =
+                range.upperBound == .max
+                ? "at least \(range.lowerBound)" : "from \(range.lowerBound) to \(range.upperBound)"
             mistakes.add(pointer(name), .outOfRange, "has \(member.count) elements; it must have \(bounds)")
             return nil
         }

@@ -8,7 +8,9 @@ public enum JSONLines {
         var number = 1
         func add(_ end: Int) {
             let range = start..<end
-            if bytes[range].contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) { lines.append((number, range)) }
+            if bytes[range].contains(where: { $0 != 0x20 && $0 != 0x09 && $0 != 0x0D }) {
+                lines.append((number, range))
+            }
         }
         for (at, byte) in bytes.enumerated() where byte == 0x0A {
             add(at)

@@ -146,7 +146,9 @@ struct Parser {
             let slashes = word ^ (ones &* 0x5C)
             let high = ones &* 0x80
             // A byte's high bit is set where the byte is 0, below 0x20, or not ASCII.
-            let stops = ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (word &- ones &* 0x20) & ~word | word) & high
+            let stops =
+                ((quotes &- ones) & ~quotes | (slashes &- ones) & ~slashes | (word &- ones &* 0x20) & ~word | word)
+                & high
             if stops != 0 {
                 at += stops.trailingZeroBitCount >> 3
                 return
@@ -159,7 +161,9 @@ struct Parser {
     /// Eight bytes as they lie in memory; the caller has checked that they are inside the range.
     @inline(__always)
     private func load(_ at: Int) -> UInt64 {
-        unsafe bytes.withUnsafeBytes { unsafe UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self)) }
+        unsafe bytes.withUnsafeBytes {
+            unsafe UInt64(littleEndian: $0.loadUnaligned(fromByteOffset: at, as: UInt64.self))
+        }
     }
 
     private mutating func escape() throws(JSONSyntaxError) {
@@ -254,12 +258,16 @@ struct Parser {
         var count = 0
         if current == UInt8(ascii: "}") { return leave(index, count: 0) }
         while true {
-            guard current == UInt8(ascii: "\"") else { throw error("a name in quotation marks is missing in an object") }
+            guard current == UInt8(ascii: "\"") else {
+                throw error("a name in quotation marks is missing in an object")
+            }
             let keyStart = at
             let key = tape.count
             try string()
             if keys.insert(tape[key], at: key, bytes, tape, from: index) {
-                throw error("the name \(String(decoding: bytes[keyStart..<at], as: UTF8.self)) stands twice in an object", at: keyStart)
+                throw error(
+                    "the name \(String(decoding: bytes[keyStart..<at], as: UTF8.self)) stands twice in an object",
+                    at: keyStart)
             }
             skipSpace()
             guard current == UInt8(ascii: ":") else { throw error("':' is missing after a name") }
@@ -307,7 +315,8 @@ private struct KeySet {
             let other = tape[at]
             if other.count == key.count {
                 var same = true
-                for offset in 0..<Int(key.count) where bytes[Int(other.start) + offset] != bytes[Int(key.start) + offset] {
+                for offset in 0..<Int(key.count)
+                where bytes[Int(other.start) + offset] != bytes[Int(key.start) + offset] {
                     same = false
                     break
                 }

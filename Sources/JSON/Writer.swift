@@ -97,7 +97,9 @@ public struct JSONWriter: Sendable {
 
     /// A finite number in the shortest form that reads back as itself; null for what JSON cannot say.
     public mutating func value(_ value: Double) {
-        word(value.isFinite ? (value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)") : "null")
+        word(
+            value.isFinite
+                ? (value == value.rounded() && abs(value) < 1e15 ? String(Int64(value)) : "\(value)") : "null")
     }
 
     /// A string of plain ASCII written byte by byte by `body`, without escapes.

@@ -40,7 +40,9 @@ public enum Programs {
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
     /// Runs a program to its end.
-    public static func run(_ program: String, _ arguments: [String], input: Data? = nil, folder: String? = nil) throws -> Ended {
+    public static func run(_ program: String, _ arguments: [String], input: Data? = nil, folder: String? = nil) throws
+        -> Ended
+    {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: program)
         process.arguments = arguments
@@ -148,11 +150,15 @@ public final class RunningBerth {
     }
 
     /// One request by curl.
-    public func curl(_ method: String, _ path: String, body: String? = nil, _ more: [String] = []) throws -> CurlAnswer {
+    public func curl(_ method: String, _ path: String, body: String? = nil, _ more: [String] = []) throws -> CurlAnswer
+    {
         var arguments = ["-sS", "-i", "--max-time", "30", "--path-as-is"]
         if method == "HEAD" { arguments.append("-I") } else { arguments += ["-X", method] }
-        if body != nil { arguments += ["--data-binary", "@-", "-H", "Content-Type: application/json", "-H", "Expect:"] }
-        let ended = try Programs.run("/usr/bin/curl", arguments + more + [url + path], input: body.map { Data($0.utf8) })
+        if body != nil {
+            arguments += ["--data-binary", "@-", "-H", "Content-Type: application/json", "-H", "Expect:"]
+        }
+        let ended = try Programs.run(
+            "/usr/bin/curl", arguments + more + [url + path], input: body.map { Data($0.utf8) })
         guard ended.status == 0 else { throw ServerDidNotStart(description: "curl: \(ended.errors) \(errors)") }
         let parts = ended.output.components(separatedBy: "\r\n\r\n")
         let head = parts[0].components(separatedBy: "\r\n")

@@ -37,11 +37,13 @@ public struct Fleet: Sendable {
                 if !ofProvider.contains(pool.region) {
                     let hint = nearest(to: pool.region, among: ofProvider).map { "; did you mean '\($0)'?" } ?? ""
                     mistakes.add(
-                        .member(pointer, "region"), .invalid, "'\(pool.region)' is not a region of '\(pool.provider)'" + hint)
+                        .member(pointer, "region"), .invalid,
+                        "'\(pool.region)' is not a region of '\(pool.provider)'" + hint)
                 }
             } else {
                 let hint = nearest(to: pool.provider, among: known).map { "; did you mean '\($0)'?" } ?? ""
-                mistakes.add(.member(pointer, "provider"), .invalid, "'\(pool.provider)' is not among the providers" + hint)
+                mistakes.add(
+                    .member(pointer, "provider"), .invalid, "'\(pool.provider)' is not among the providers" + hint)
             }
             pools.append(pool)
         }

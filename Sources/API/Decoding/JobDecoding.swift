@@ -44,7 +44,8 @@ extension WorkerGroup {
         fields.finish()
         guard let count, let gpus else { return nil }
         self.init(
-            name: name ?? "worker", count: count, demand: Demand(gpus: gpus, cpuMillis: cpuMillis, memoryMiB: memoryMiB))
+            name: name ?? "worker", count: count, demand: Demand(gpus: gpus, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
+        )
     }
 }
 

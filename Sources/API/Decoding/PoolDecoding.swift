@@ -14,7 +14,9 @@ extension PoolSpec {
         var fields = Fields(value, at: pointer, mistakes)
         let ownName = fields.name("name", required: name == nil)
         if let name, let ownName, name != ownName {
-            mistakes.add(fields.pointer("name"), .invalid, "is '\(ownName)', and the path says '\(name)'; leave it out or make them one")
+            mistakes.add(
+                fields.pointer("name"), .invalid,
+                "is '\(ownName)', and the path says '\(name)'; leave it out or make them one")
         }
         let provider = fields.name("provider", required: true)
         let region = fields.name("region", required: true)
@@ -26,12 +28,15 @@ extension PoolSpec {
         let labels = fields.labels()
         let topology = Topology(&fields, gpus: node?.gpus ?? 1, readNodes: readNodes)
         fields.finish()
-        guard mistakes.list.count == before, mistakes.leftOut == 0, let poolName = name ?? ownName, let provider, let region,
+        guard mistakes.list.count == before, mistakes.leftOut == 0, let poolName = name ?? ownName, let provider,
+            let region,
             let accelerator, let node, let topology
         else { return nil }
         self.init(
-            name: poolName, provider: provider, region: region, accelerator: accelerator, instanceType: instanceType ?? "",
-            node: node, topology: topology, purchase: purchase ?? .onDemand, priceMicroUSDPerGPUHour: price ?? 0, labels: labels)
+            name: poolName, provider: provider, region: region, accelerator: accelerator,
+            instanceType: instanceType ?? "",
+            node: node, topology: topology, purchase: purchase ?? .onDemand, priceMicroUSDPerGPUHour: price ?? 0,
+            labels: labels)
     }
 }
 
@@ -53,7 +58,8 @@ extension Fields {
         guard let text = string(name, maxBytes: 32) else { return nil }
         guard let micros = Decimal.micros(text), micros <= Bounds.priceMicroUSDPerGPUHour else {
             mistakes.add(
-                pointer(name), .invalid, "is '\(text)'; it must be a decimal number of USD with at most six decimals, like \"3.25\"")
+                pointer(name), .invalid,
+                "is '\(text)'; it must be a decimal number of USD with at most six decimals, like \"3.25\"")
             return nil
         }
         return micros
@@ -83,7 +89,8 @@ extension Topology {
             let (all, carry) = inBlocks.multipliedReportingOverflow(by: perDomain)
             if overflow || carry || all > Bounds.nodesPerPool {
                 mistakes.add(
-                    counts.pointer, .outOfRange, "makes more than \(Bounds.nodesPerPool) nodes; split it into several pools")
+                    counts.pointer, .outOfRange,
+                    "makes more than \(Bounds.nodesPerPool) nodes; split it into several pools")
                 return nil
             }
             self = .counts(blocks: blocks, domainsPerBlock: domains, nodesPerDomain: perDomain)
@@ -91,13 +98,18 @@ extension Topology {
         }
         var listings: [NodeListing] = []
         if let nodes {
-            for (value, pointer) in nodes { if let listing = NodeListing(value, at: pointer, mistakes) { listings.append(listing) } }
+            for (value, pointer) in nodes {
+                if let listing = NodeListing(value, at: pointer, mistakes) { listings.append(listing) }
+            }
             if listings.count < nodes.count { return nil }
         } else if let file, let readNodes {
-            guard let read = Self.listings(file, at: fields.pointer("nodesFile"), mistakes, readNodes) else { return nil }
+            guard let read = Self.listings(file, at: fields.pointer("nodesFile"), mistakes, readNodes) else {
+                return nil
+            }
             listings = read
         }
-        guard Self.areDistinct(listings, at: fields.pointer(nodes == nil ? "nodesFile" : "nodes"), mistakes, gpus: gpus) else { return nil }
+        guard Self.areDistinct(listings, at: fields.pointer(nodes == nil ? "nodesFile" : "nodes"), mistakes, gpus: gpus)
+        else { return nil }
         self = .nodes(listings)
     }
 
@@ -114,7 +126,9 @@ extension Topology {
         var listings: [NodeListing] = []
         let lines = JSONLines.ranges(of: bytes)
         if lines.isEmpty || lines.count > Bounds.nodesPerPool {
-            mistakes.add(pointer, .outOfRange, "'\(file)' has \(lines.count) lines; it must have from 1 to \(Bounds.nodesPerPool)")
+            mistakes.add(
+                pointer, .outOfRange,
+                "'\(file)' has \(lines.count) lines; it must have from 1 to \(Bounds.nodesPerPool)")
             return nil
         }
         for (number, range) in lines {
@@ -123,7 +137,8 @@ extension Topology {
                 let inLine = Mistakes()
                 if let listing = NodeListing(document.root, at: .root, inLine) { listings.append(listing) }
                 for mistake in inLine.list {
-                    mistakes.add(pointer, mistake.code, "'\(file)' line \(number): \(mistake.pointer) \(mistake.detail)")
+                    mistakes.add(
+                        pointer, mistake.code, "'\(file)' line \(number): \(mistake.pointer) \(mistake.detail)")
                 }
             } catch {
                 mistakes.add(pointer, .invalid, "'\(file)' line \(number), column \(error.column): \(error.reason)")
@@ -133,7 +148,9 @@ extension Topology {
     }
 
     /// Node names must differ, and a domain belongs to one block. The index of domains by free workers must stay small.
-    private static func areDistinct(_ listings: [NodeListing], at pointer: Pointer, _ mistakes: Mistakes, gpus: Int) -> Bool {
+    private static func areDistinct(_ listings: [NodeListing], at pointer: Pointer, _ mistakes: Mistakes, gpus: Int)
+        -> Bool
+    {
         var names: Set<String> = []
         var blockOfDomain: [String: String] = [:]
         var nodesOfDomain: [String: Int] = [:]
@@ -146,7 +163,8 @@ extension Topology {
             if let block = blockOfDomain[listing.domain], block != listing.block {
                 mistakes.add(
                     .element(pointer, index), .invalid,
-                    "the domain '\(listing.domain)' is in block '\(block)' and in '\(listing.block)'; a domain is in one block")
+                    "the domain '\(listing.domain)' is in block '\(block)' and in '\(listing.block)'; a domain is in one block"
+                )
                 isGood = false
             }
             blockOfDomain[listing.domain] = listing.block

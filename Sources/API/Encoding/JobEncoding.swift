@@ -223,12 +223,14 @@ extension Blocker {
         switch reason {
         case .waitingForTurn: return "\(count) could hold it now; jobs ahead of it are being placed."
         case .heldForOtherJob:
-            return "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
+            return
+                "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
         case .capacityBusy:
             return "\(count) are too full: the roomiest \(place) of '\(nearestPool)' has room for \(workersThatFit) of "
                 + "\(explanation.workers) workers. It is placed as soon as enough ends there."
         case .nodesUnavailable:
-            return "\(count) have too many nodes cordoned, draining or down: '\(nearestPool)' has room for \(workersThatFit) of "
+            return
+                "\(count) have too many nodes cordoned, draining or down: '\(nearestPool)' has room for \(workersThatFit) of "
                 + "\(explanation.workers) workers."
         case .gangTooLarge:
             return "\(count) are too small: the largest \(place) of '\(nearestPool)' holds \(workersThatFit) of "

@@ -22,6 +22,8 @@ public struct HTTPCounters: Hashable, Sendable {
     public var stalledWrites: UInt64 = 0
     /// Requests refused by HTTP itself, by status.
     public var failures: [UInt16: UInt64] = [:]
+
+    public init() {}
 }
 
 /// A counter with one writer, so that adding needs no locked instruction.

@@ -1,0 +1,119 @@
+// Answers as bytes: JSON with the revision it shows, and problems (RFC 9457).
+
+import Engine
+import HTTP
+import JSON
+import Model
+
+enum Answer {
+    static let json = "application/json"
+    static let ndjson = "application/x-ndjson"
+    static let problem = "application/problem+json"
+
+    /// JSON with a newline behind it, so that a terminal stays readable.
+    static func json(
+        _ status: HTTPStatus = 200, revision: UInt64, reserving capacity: Int = 1024, _ body: (inout JSONWriter) -> Void
+    ) -> HTTPResponse {
+        var writer = JSONWriter(reserving: capacity)
+        body(&writer)
+        writer.endLine()
+        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.bytes)
+    }
+
+    static func revisionField(_ revision: UInt64) -> [HTTPField] {
+        [HTTPField("X-Berth-Revision", String(revision)), HTTPField("Cache-Control", "no-store")]
+    }
+
+    static func problem(_ problem: Problem, instance: String, mistakes: Mistakes? = nil, revision: UInt64)
+        -> HTTPResponse
+    {
+        var writer = JSONWriter()
+        writer.problem(problem, instance: instance, mistakes: mistakes)
+        writer.endLine()
+        var response = HTTPResponse(
+            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.bytes)
+        if let seconds = problem.type.retryAfterSeconds { response.add("Retry-After", String(seconds)) }
+        return response
+    }
+}
+
+extension JSONWriter {
+    mutating func problem(_ problem: Problem, instance: String?, mistakes: Mistakes? = nil) {
+        object { writer in
+            writer.member("type", "urn:berth:problem:" + problem.type.rawValue)
+            writer.member("title", problem.type.title)
+            writer.member("status", Int(problem.type.status.code))
+            writer.member("detail", problem.detail)
+            if let instance { writer.member("instance", instance) }
+            if let state = problem.state { writer.member("state", state) }
+            guard let mistakes, !mistakes.isEmpty else { return }
+            writer.key("errors")
+            writer.array { writer in
+                for mistake in mistakes.list {
+                    writer.object { writer in
+                        writer.member("pointer", mistake.pointer)
+                        writer.member("code", mistake.code.rawValue)
+                        writer.member("detail", mistake.detail)
+                    }
+                }
+            }
+            if mistakes.leftOut > 0 { writer.member("errorsLeftOut", mistakes.leftOut) }
+        }
+    }
+}
+
+/// A body read, or the problem that it has.
+enum Read<Value> {
+    case value(Value)
+    case problem(Problem, Mistakes?)
+}
+
+enum Body {
+    /// Parses and decodes a JSON body.
+    static func read<Value>(_ request: HTTPRequest, _ decode: (JSONValue, Mistakes) -> Value?) -> Read<Value> {
+        guard isJSON(request) else {
+            return .problem(
+                Problem(
+                    .unsupportedMediaType,
+                    "Send the body as JSON and say so: -H 'Content-Type: application/json'. "
+                        + (request.fields["content-type"].map { "It came as '\($0)'." }
+                            ?? "It came without a Content-Type.")),
+                nil)
+        }
+        return read(request.body, in: 0..<request.body.count, decode)
+    }
+
+    static func read<Value>(
+        _ bytes: [UInt8], in range: Range<Int>, _ decode: (JSONValue, Mistakes) -> Value?
+    ) -> Read<Value> {
+        let document: JSONDocument
+        do throws(JSONSyntaxError) {
+            document = try JSONDocument(bytes, in: range)
+        } catch {
+            return .problem(Problem(.invalidJSON, "At \(error.description)."), nil)
+        }
+        let mistakes = Mistakes()
+        if let value = decode(document.root, mistakes), mistakes.isEmpty { return .value(value) }
+        let count = mistakes.list.count + mistakes.leftOut
+        return .problem(
+            Problem(
+                .invalidBody,
+                "The body has \(count == 1 ? "1 mistake" : "\(count) mistakes"); 'errors' lists them. Nothing was changed."
+            ),
+            mistakes)
+    }
+
+    /// A call that needs no body takes none, or an empty object.
+    static func isEmpty(_ request: HTTPRequest) -> Bool {
+        request.body.isEmpty || request.body.allSatisfy { [0x20, 0x0A, 0x0D, 0x09, 0x7B, 0x7D].contains($0) }
+    }
+
+    static func isJSON(_ request: HTTPRequest) -> Bool { isMedia(request, "application/json") }
+
+    /// Whether the Content-Type is `type`, whatever its parameters.
+    static func isMedia(_ request: HTTPRequest, _ type: String) -> Bool {
+        guard let field = request.fields["content-type"] else { return false }
+        let media = field.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
+        return media.lowercased().filter { $0 != " " } == type
+    }
+}

@@ -1,0 +1,254 @@
+// Submitting, reading and moving jobs.
+
+import Engine
+import HTTP
+import JSON
+import Model
+
+extension BerthAPI {
+    func submitJob(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        switch Body.read(call.request, { JobSpec($0, $1) }) {
+        case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
+        case .value(let spec): return .desk { desk in call.answer(desk.decide(.submit(spec)), desk) }
+        }
+    }
+
+    /// NDJSON in and out: each line is a job of its own, decided in order, all on disk with one flush.
+    func submitBatch(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        guard Body.isMedia(call.request, Answer.ndjson) else {
+            return .now(
+                call.problem(
+                    Problem(
+                        .unsupportedMediaType,
+                        "Send one job a line and say so: -H 'Content-Type: application/x-ndjson' (and --data-binary, which keeps the lines)."
+                    )))
+        }
+        return .slowlyToDesk { [settings] in
+            let lines = JSONLines.ranges(of: call.request.body)
+            if lines.count > settings.batchLines {
+                return .answer(
+                    call.problem(
+                        Problem(
+                            .batchTooLong,
+                            "The batch has \(lines.count) lines; limits.batchLines is \(settings.batchLines). Nothing was changed."
+                        )))
+            }
+            let jobs = lines.map { line in
+                (
+                    line: line.number,
+                    read: SendableRead(Body.read(call.request.body, in: line.range) { JobSpec($0, $1) })
+                )
+            }
+            return .desk { desk in
+                var writer = JSONWriter(reserving: jobs.count * 256)
+                for (line, read) in jobs {
+                    switch read {
+                    case .problem(let encoded, let status): writer.batchLine(line, status: status) { $0.raw(encoded) }
+                    case .value(let spec): writer.batchLine(line, desk.decide(.submit(spec)), desk.state)
+                    }
+                }
+                return HTTPResponse(
+                    200, contentType: Answer.ndjson, fields: Answer.revisionField(desk.state.revision),
+                    body: writer.bytes)
+            }
+        }
+    }
+
+    /// A line's job, or its problem written out, so that it may cross to the writer.
+    private enum SendableRead: Sendable {
+        case value(JobSpec)
+        case problem([UInt8], status: Int)
+
+        init(_ read: Read<JobSpec>) {
+            switch read {
+            case .value(let spec): self = .value(spec)
+            case .problem(let problem, let mistakes):
+                var writer = JSONWriter()
+                writer.problem(problem, instance: nil, mistakes: mistakes)
+                self = .problem(writer.bytes, status: Int(problem.type.status.code))
+            }
+        }
+    }
+
+    func getJob(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        let id = call.parameters[0]
+        let view = backend.view
+        guard let job = view.jobs[id] else {
+            return .now(call.problem(Problem(.jobNotFound(id: id)), revision: view.revision))
+        }
+        if job.state != .queued { return .now(call.answer(job, view)) }
+        // Why it waits is known to the scheduler alone.
+        return .desk { desk in
+            guard let job = desk.state.jobs[id] else { return call.problem(Problem(.jobNotFound(id: id))) }
+            return call.answer(job, desk.state, explanation: desk.explain(job))
+        }
+    }
+
+    func cancelJob(_ call: Call) throws(ParameterMistake) -> Step { try moveJob(call, .cancel(id: call.parameters[0])) }
+
+    func startJob(_ call: Call) throws(ParameterMistake) -> Step { try moveJob(call, .start(id: call.parameters[0])) }
+
+    private func moveJob(_ call: Call, _ command: Command) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        if let problem = call.bodyProblem { return .now(problem) }
+        return .desk { desk in call.answer(desk.decide(command), desk) }
+    }
+
+    func finishJob(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        switch Body.read(call.request, { Finish($0, $1) }) {
+        case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
+        case .value(let finish):
+            let command = Command.finish(id: call.parameters[0], end: finish.end, message: finish.message)
+            return .desk { desk in call.answer(desk.decide(command), desk) }
+        }
+    }
+
+    func listJobs(_ call: Call) throws(ParameterMistake) -> Step {
+        let parameters = try Parameters(call.request, known: ["state", "tenant", "pool", "node", "limit", "cursor"])
+        let limit = try parameters.limit()
+        let after = try parameters.cursor()
+        let jobState = try parameters.word("state", JobState.allCases.map { ($0.name, $0) })
+        let tenant = parameters["tenant"]
+        let view = backend.view
+        var pool: PoolSlot?
+        var node: Int?
+        if let name = parameters["pool"] {
+            guard let slot = view.slot(named: name) else {
+                return .now(call.problem(Problem(.poolNotFound(name: name))))
+            }
+            pool = slot
+        }
+        if let name = parameters["node"] {
+            let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
+            guard parts.count == 2, let slot = view.slot(named: parts[0]),
+                let index = view[slot].layout.node(named: parts[1])
+            else {
+                throw ParameterMistake(
+                    detail: "node is '\(name)'; it must be a pool's name, '/' and the name of one of its nodes.")
+            }
+            pool = slot
+            node = index
+        }
+        let filter = JobFilter(state: jobState, tenant: tenant, pool: pool, node: node)
+        return .slowly { Self.jobPage(view, filter, after: after, limit: limit) }
+    }
+
+    private struct JobFilter: Sendable {
+        var state: JobState?
+        var tenant: String?
+        var pool: PoolSlot?
+        var node: Int?
+
+        func admits(_ job: Job) -> Bool {
+            if let state, job.state != state { return false }
+            if let tenant, job.spec.tenant != tenant { return false }
+            if let pool {
+                guard let placement = job.life.placement, placement.pool == pool else { return false }
+                if let node, !placement.holds(node: node) { return false }
+            }
+            return true
+        }
+    }
+
+    private static func jobPage(_ view: State, _ filter: JobFilter, after: UInt64, limit: Int) -> HTTPResponse {
+        Answer.json(revision: view.revision, reserving: limit * 512) { writer in
+            writer.object { writer in
+                writer.member("revision", view.revision)
+                var last: UInt64?
+                var count = 0
+                var hasMore = false
+                writer.key("jobs")
+                writer.array { writer in
+                    view.jobs.forEach(after: JobNumber(after)) { job in
+                        guard filter.admits(job) else { return true }
+                        if count == limit {
+                            hasMore = true
+                            return false
+                        }
+                        writer.job(job, in: view, .summary)
+                        last = job.number.value
+                        count += 1
+                        return true
+                    }
+                }
+                if hasMore, let last { writer.member("nextCursor", Parameters.cursor(last)) }
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func batchLine(_ line: Int, status: Int, _ problem: (inout JSONWriter) -> Void) {
+        object { writer in
+            writer.member("line", line)
+            writer.member("status", status)
+            writer.key("problem")
+            problem(&writer)
+        }
+        endLine()
+    }
+
+    fileprivate mutating func batchLine(_ line: Int, _ decision: Decision, _ state: State) {
+        let problem: Problem
+        switch decision {
+        case .outcome(.job(let job, let created)):
+            object { writer in
+                writer.member("line", line)
+                writer.member("status", created ? 201 : 200)
+                writer.key("job")
+                writer.job(job, in: state, .summary)
+            }
+            endLine()
+            return
+        case .outcome(.refused(let refusal)): problem = Problem(refusal)
+        case .unwritable(let stop): problem = Problem(stop)
+        case .outcome: problem = Problem(.notImplemented, "The scheduler answered something else.")
+        }
+        batchLine(line, status: Int(problem.type.status.code)) { $0.problem(problem, instance: nil) }
+    }
+}
+
+extension Call {
+    /// The answer to a command about a job.
+    func answer(_ decision: Decision, _ desk: any Desk) -> HTTPResponse {
+        switch decision {
+        case .unwritable(let stop): return problem(Problem(stop))
+        case .outcome(.refused(let refusal)): return problem(Problem(refusal), revision: desk.state.revision)
+        case .outcome(.job(let job, let created)):
+            return answer(job, desk.state, created: created, explanation: desk.explain(job))
+        case .outcome(.pool(let slot, let created)):
+            return Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(desk.state[slot]) }
+        case .outcome(.poolDeleted(let name)):
+            return Answer.json(revision: desk.state.revision) { writer in
+                writer.object { writer in
+                    writer.member("name", name)
+                    writer.member("deleted", true)
+                }
+            }
+        case .outcome(.node(let slot, let node, _)):
+            return Answer.json(revision: desk.state.revision) {
+                $0.node(node, of: desk.state[slot], free: desk.free(slot, node: node))
+            }
+        case .outcome(.resumed): return Answer.json(revision: desk.state.revision) { $0.object { _ in } }
+        }
+    }
+
+    func answer(_ job: Job, _ state: State, created: Bool = false, explanation: Explanation? = nil) -> HTTPResponse {
+        var response = Answer.json(created ? 201 : 200, revision: state.revision) {
+            $0.job(job, in: state, .nodes, explanation: explanation)
+        }
+        if created { response.add("Location", "/v1/jobs/" + job.id) }
+        return response
+    }
+
+    /// The problem of a body where none is wanted.
+    var bodyProblem: HTTPResponse? {
+        Body.isEmpty(request)
+            ? nil
+            : problem(Problem(.invalidBody, "This call takes no body; what to do is in the path. Nothing was changed."))
+    }
+}

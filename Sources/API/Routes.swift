@@ -1,0 +1,50 @@
+// The route table: every method and path of the API, once.
+
+public import HTTP
+
+/// What a route does.
+public enum Operation: String, CaseIterable, Sendable {
+    case index, openAPI, metrics, livez, readyz, healthz
+    case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob
+    case listPools, getPool, putPool, deletePool, listNodes
+    case cordonNode, drainNode, uncordonNode, downNode, upNode
+    case getFleet, getQueue
+}
+
+public enum RouteTable {
+    /// A node's name may hold slashes and is written as it is: `/v1/nodes/aws-use1-gb300/b03/d017/n04:cordon` is node
+    /// `b03/d017/n04` of pool `aws-use1-gb300`. `%2F` in a segment stands for the same slash.
+    public static let rows: [(method: HTTPMethod, pattern: String, operation: Operation)] = [
+        (.get, "/", .index),
+        (.get, "/openapi.json", .openAPI),
+        (.get, "/metrics", .metrics),
+        (.get, "/livez", .livez),
+        (.get, "/readyz", .readyz),
+        (.get, "/healthz", .healthz),
+        (.post, "/v1/jobs", .submitJob),
+        (.post, "/v1/jobs:batch", .submitBatch),
+        (.get, "/v1/jobs", .listJobs),
+        (.get, "/v1/jobs/{id}", .getJob),
+        (.delete, "/v1/jobs/{id}", .cancelJob),
+        (.post, "/v1/jobs/{id}:start", .startJob),
+        (.post, "/v1/jobs/{id}:finish", .finishJob),
+        (.get, "/v1/pools", .listPools),
+        (.get, "/v1/pools/{name}", .getPool),
+        (.put, "/v1/pools/{name}", .putPool),
+        (.delete, "/v1/pools/{name}", .deletePool),
+        (.get, "/v1/pools/{name}/nodes", .listNodes),
+        (.post, "/v1/nodes/{pool}/{node...}:cordon", .cordonNode),
+        (.post, "/v1/nodes/{pool}/{node...}:drain", .drainNode),
+        (.post, "/v1/nodes/{pool}/{node...}:uncordon", .uncordonNode),
+        (.post, "/v1/nodes/{pool}/{node...}:down", .downNode),
+        (.post, "/v1/nodes/{pool}/{node...}:up", .upNode),
+        (.get, "/v1/fleet", .getFleet),
+        (.get, "/v1/queue", .getQueue),
+    ]
+
+    static func router() throws(RouteError) -> Router<Int> {
+        var routes: [Route<Int>] = []
+        for (index, row) in rows.enumerated() { routes.append(try Route(row.method, row.pattern, index)) }
+        return try Router(routes)
+    }
+}

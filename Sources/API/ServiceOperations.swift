@@ -1,0 +1,111 @@
+// Health, metrics, the OpenAPI file and the index; and which operation runs what.
+
+import Engine
+import HTTP
+import JSON
+import Model
+
+extension BerthAPI {
+    func step(_ operation: Operation, _ call: Call) throws(ParameterMistake) -> Step {
+        switch operation {
+        case .index: try index(call)
+        case .openAPI: .now(HTTPResponse(200, contentType: Answer.json, body: PackageResources.openapi_json))
+        case .metrics: try metrics(call)
+        case .livez: .now(HTTPResponse(200, contentType: Answer.json, body: Self.alive))
+        case .readyz, .healthz: try readiness(call)
+        case .submitJob: try submitJob(call)
+        case .submitBatch: try submitBatch(call)
+        case .listJobs: try listJobs(call)
+        case .getJob: try getJob(call)
+        case .cancelJob: try cancelJob(call)
+        case .startJob: try startJob(call)
+        case .finishJob: try finishJob(call)
+        case .listPools: try listPools(call)
+        case .getPool: try getPool(call)
+        case .putPool: try putPool(call)
+        case .deletePool: try deletePool(call)
+        case .listNodes: try listNodes(call)
+        case .cordonNode: try changeNode(call, .cordon)
+        case .drainNode: try changeNode(call, .drain)
+        case .uncordonNode: try changeNode(call, .uncordon)
+        case .downNode: try changeNode(call, .down)
+        case .upNode: try changeNode(call, .up)
+        case .getFleet: try getFleet(call)
+        case .getQueue: try getQueue(call)
+        }
+    }
+
+    private static let alive = Array("{\"status\":\"alive\"}\n".utf8)
+
+    private func readiness(_ call: Call) throws(ParameterMistake) -> Step {
+        let isVerbose = try Parameters(call.request, known: ["verbose"]).flag("verbose")
+        let checks = backend.readiness
+        let isReady = checks.allSatisfy(\.isPassing)
+        return .now(
+            Answer.json(isReady ? 200 : 503, revision: backend.view.revision) { writer in
+                writer.object { writer in
+                    writer.member("status", isReady ? "ready" : "notReady")
+                    let failing = checks.filter { !$0.isPassing }
+                    if isVerbose || !failing.isEmpty {
+                        writer.key("checks")
+                        writer.array { writer in
+                            for check in isVerbose ? checks : failing {
+                                writer.object { writer in
+                                    writer.member("name", check.name)
+                                    writer.member("passing", check.isPassing)
+                                    writer.member("detail", check.detail)
+                                }
+                            }
+                        }
+                    }
+                }
+            })
+    }
+
+    /// Gathered on the writer, which alone can count the gangs that fit; a scrape that cannot wait is refused as any other.
+    private func metrics(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        return .desk { [self] desk in
+            var reading = backend.reading
+            reading.pools = desk.poolReadings()
+            let isReady = backend.readiness.allSatisfy(\.isPassing)
+            let page = MetricsPage(reading, desk.state, routes: requestCounts, ready: isReady)
+            return HTTPResponse(
+                200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+                fields: Answer.revisionField(desk.state.revision), body: page.bytes)
+        }
+    }
+
+    private func index(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        return .now(
+            Answer.json(revision: backend.view.revision) { writer in
+                writer.object { writer in
+                    writer.member("service", "berth")
+                    writer.member("revision", backend.view.revision)
+                    writer.key("links")
+                    writer.object { writer in
+                        for row in RouteTable.rows
+                        where row.method == .get && !row.pattern.contains("{") && row.operation != .index {
+                            writer.member(key(row.operation), row.pattern)
+                        }
+                    }
+                }
+            })
+    }
+
+    private func key(_ operation: Operation) -> StaticString {
+        switch operation {
+        case .openAPI: "openAPI"
+        case .metrics: "metrics"
+        case .livez: "livez"
+        case .readyz: "readyz"
+        case .healthz: "healthz"
+        case .listJobs: "jobs"
+        case .listPools: "pools"
+        case .getFleet: "fleet"
+        case .getQueue: "queue"
+        default: "other"
+        }
+    }
+}

@@ -1,0 +1,138 @@
+// Reading and changing pools and nodes; the fleet and the queue.
+
+import Engine
+import HTTP
+import JSON
+import Model
+
+extension BerthAPI {
+    func listPools(_ call: Call) throws(ParameterMistake) -> Step {
+        let parameters = try Parameters(call.request, known: ["provider", "region", "accelerator"])
+        let view = backend.view
+        let pools = view.pools.filter { pool in
+            !pool.isDeleted && parameters["provider"].map { $0 == pool.spec.provider } ?? true
+                && parameters["region"].map { $0 == pool.spec.region } ?? true
+                && parameters["accelerator"].map { $0 == pool.spec.accelerator } ?? true
+        }
+        return .slowly {
+            Answer.json(revision: view.revision, reserving: pools.count * 640) { writer in
+                writer.object { writer in
+                    writer.member("revision", view.revision)
+                    writer.key("pools")
+                    writer.array { writer in for pool in pools { writer.pool(pool) } }
+                }
+            }
+        }
+    }
+
+    func getPool(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        let view = backend.view
+        let name = call.parameters[0]
+        guard let slot = view.slot(named: name) else { return .now(call.problem(Problem(.poolNotFound(name: name)))) }
+        return .now(Answer.json(revision: view.revision) { $0.pool(view[slot]) })
+    }
+
+    func putPool(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        let name = call.parameters[0]
+        if let fault = Rule.name(name) {
+            return .now(call.problem(Problem(.invalidParameter, "The pool's name in the path " + fault + ".")))
+        }
+        switch Body.read(call.request, { PoolSpec($0, named: name, $1) }) {
+        case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
+        case .value(let spec): return .desk { desk in call.answer(desk.decide(.putPool(spec)), desk) }
+        }
+    }
+
+    func deletePool(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        if let problem = call.bodyProblem { return .now(problem) }
+        let name = call.parameters[0]
+        return .desk { desk in call.answer(desk.decide(.deletePool(name: name)), desk) }
+    }
+
+    func listNodes(_ call: Call) throws(ParameterMistake) -> Step {
+        let parameters = try Parameters(call.request, known: ["state", "limit", "cursor"])
+        let limit = try parameters.limit()
+        let after = Int(try parameters.cursor())
+        let wanted = try parameters.word(
+            "state",
+            [
+                ("ready", [NodeState.ready]), ("cordoned", [.cordoned]), ("draining", [.draining]),
+                ("down", [.down, .downCordoned]),
+            ])
+        let name = call.parameters[0]
+        return .desk { desk in
+            let state = desk.state
+            guard let slot = state.slot(named: name) else {
+                return call.problem(Problem(.poolNotFound(name: name)), revision: state.revision)
+            }
+            let pool = state[slot]
+            return Answer.json(revision: state.revision, reserving: limit * 256) { writer in
+                writer.object { writer in
+                    writer.member("revision", state.revision)
+                    var count = 0
+                    var node = after
+                    writer.key("nodes")
+                    writer.array { writer in
+                        while node < pool.nodeStates.count && count < limit {
+                            if wanted?.contains(pool.nodeStates[node]) ?? true {
+                                writer.node(node, of: pool, free: desk.free(slot, node: node))
+                                count += 1
+                            }
+                            node += 1
+                        }
+                    }
+                    let rest = pool.nodeStates.dropFirst(node)
+                    if rest.contains(where: { wanted?.contains($0) ?? true }) {
+                        writer.member("nextCursor", Parameters.cursor(UInt64(node)))
+                    }
+                }
+            }
+        }
+    }
+
+    func changeNode(_ call: Call, _ action: NodeAction) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        if let problem = call.bodyProblem { return .now(problem) }
+        let command = Command.changeNode(pool: call.parameters[0], node: call.parameters[1], action: action)
+        return .desk { desk in call.answer(desk.decide(command), desk) }
+    }
+
+    func getFleet(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        return .desk { desk in
+            let state = desk.state
+            let readings = desk.poolReadings()
+            return Answer.json(revision: state.revision, reserving: readings.count * 512) { $0.fleet(readings, state) }
+        }
+    }
+
+    func getQueue(_ call: Call) throws(ParameterMistake) -> Step {
+        let parameters = try Parameters(call.request, known: ["limit"])
+        let limit = try parameters.limit(default: 20)
+        return .desk { desk in
+            let state = desk.state
+            let queue = desk.queueReading(limit: limit)
+            return Answer.json(revision: state.revision, reserving: queue.shapes.count * 1024) { writer in
+                writer.object { writer in
+                    writer.member("revision", state.revision)
+                    writer.member("jobs", state.count(of: .queued))
+                    writer.member("gpus", state.gpusQueued)
+                    writer.member("shapeCount", queue.distinct)
+                    writer.key("shapes")
+                    writer.array { writer in
+                        for shape in queue.shapes {
+                            writer.object { writer in
+                                writer.member("jobs", shape.jobs)
+                                writer.key("first")
+                                writer.job(shape.head, in: state, .summary, explanation: desk.explain(shape.head))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
