@@ -1,7 +1,7 @@
 // Answers as bytes: JSON with the revision it shows, and problems (RFC 9457).
 
 import Engine
-import HTTP
+public import HTTP
 import JSON
 import Model
 
@@ -115,5 +115,21 @@ enum Body {
         guard let field = request.fields["content-type"] else { return false }
         let media = field.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
         return media.lowercased().filter { $0 != " " } == type
+    }
+}
+
+extension BerthAPI {
+    /// The answer to a change that was decided and then could not be brought to disk.
+    public static func problem(_ stop: WriteStop, revision: UInt64) -> HTTPResponse {
+        Answer.problem(Problem(stop), instance: "/", revision: revision)
+    }
+
+    /// The answer to everything but `/livez` while the state is read from disk.
+    public static func starting(_ request: HTTPRequest) -> HTTPResponse {
+        if request.path.count == 1, request.path[0].text == "livez" {
+            return HTTPResponse(200, contentType: Answer.json, body: Array("{\"status\":\"alive\"}\n".utf8))
+        }
+        let problem = Problem(.starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
+        return Answer.problem(problem, instance: request.target, revision: 0)
     }
 }

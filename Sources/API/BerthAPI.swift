@@ -30,10 +30,10 @@ public final class BerthAPI: Sendable {
     }
 
     /// Only a batch may have a body beyond the server's own limit.
-    public var bodyLimit: BodyLimit {
-        { [settings] method, path in
-            method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
-                ? settings.maxBatchBodyBytes : nil
+    public static func bodyLimit(_ settings: APISettings) -> BodyLimit {
+        { method, path in
+            let isBatch = method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
+            return isBatch ? settings.maxBatchBodyBytes : nil
         }
     }
 

@@ -18,10 +18,18 @@ public struct EngineSettings: Hashable, Sendable {
 }
 
 /// Something a journal or snapshot says that cannot follow from the state before it.
-public enum ReplayError: Error, Hashable, Sendable {
+public enum ReplayError: Error, Hashable, Sendable, CustomStringConvertible {
     case revisionGap(expected: UInt64, found: UInt64)
     case digestMismatch(revision: UInt64)
     case impossibleFact(revision: UInt64, String)
+
+    public var description: String {
+        switch self {
+        case .revisionGap(let expected, let found): "revision \(found) follows where \(expected) must"
+        case .digestMismatch(let revision): "the state at revision \(revision) is not the one that was written"
+        case .impossibleFact(let revision, let reason): "revision \(revision) cannot follow: \(reason)"
+        }
+    }
 }
 
 public struct Engine: ~Copyable {
