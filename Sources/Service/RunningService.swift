@@ -117,11 +117,19 @@ public final class RunningService: Sendable {
         return (ServiceBackend(writer, published, server), report)
     }
 
-    private func load(_ fleet: Fleet?, _ backend: ServiceBackend) throws(StartFault) {
+    /// Puts the pools of `fleet`, or those built in where there is neither a fleet nor any pool.
+    private func load(_ chosen: Fleet?, _ backend: ServiceBackend) throws(StartFault) {
+        var fleet = chosen
+        if fleet == nil && backend.view.pools.allSatisfy(\.isDeleted) {
+            do throws(FileFault) { fleet = try Fleet.builtIn() } catch {
+                preconditionFailure("the built-in fleet has mistakes: \(error)")
+            }
+        }
+        let pools = fleet?.pools ?? []
         let refused: (pool: String, reason: String)?
         do throws(StorageError) {
             refused = try backend.writer.perform { desk in
-                for pool in fleet?.pools ?? [] {
+                for pool in pools {
                     switch desk.decide(.putPool(pool)) {
                     case .outcome(.refused(let refusal)): return (pool.name, refusal.words)
                     case .unwritable(let stop): return (pool.name, "\(stop)")

@@ -70,7 +70,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func spec(_ spec: JobSpec) {
+    mutating func spec(_ spec: JobSpec) {
         if !spec.name.isEmpty { member("name", spec.name) }
         member("tenant", spec.tenant)
         member("priority", spec.priority)
