@@ -63,6 +63,7 @@ import Testing
             var response = HTTPResponse(200, contentType: "text/plain", body: Array("a".utf8))
             response.add("ETag", "\"7\"")
             response.add("X-Evil", "a\r\nX-Injected: b\u{00}")
+            response.add("content-length", "99")
             responder.send(response)
         }) { _, port in
             let client = try RawClient(port)
@@ -119,6 +120,23 @@ import Testing
             #expect(text.hasPrefix("HTTP/1.1 413 Content Too Large\r\n"))
             #expect(text.contains("\"type\":\"urn:berth:problem:content-too-large\""))
             #expect(server.counters.failures == [413: 1])
+        }
+    }
+
+    @Test func `Bodies that are too much together are refused, and their room is given back`() throws {
+        try withServer({ $0.bufferedBodyBytes = 300_000 }, handler: echo) { server, port in
+            let first = try RawClient(port)
+            let half = String(repeating: "x", count: 200_000)
+            try first.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n" + half)
+            #expect(eventually { server.counters.receivedBytes > 200_000 })
+            let second = try RawClient(port)
+            try second.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 400000\r\n\r\n" + half)
+            #expect(try second.receiveToEnd().hasPrefix("HTTP/1.1 503 Service Unavailable"))
+            first.endOutput()
+            #expect(try first.receiveToEnd().isEmpty)
+            let third = try RawClient(port)
+            try third.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + half)
+            #expect(try third.receive().status == 200)
         }
     }
 
