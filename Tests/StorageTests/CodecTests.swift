@@ -40,7 +40,7 @@ struct CodecTests {
         #expect(fields(NodeListing(name: "", domain: "", block: "")) == 3)
         #expect(fields(draw.placement()) == 6)
         #expect(fields(NodeRun(node: 0, nodeCount: 1, gpuMask: 1)) == 3)
-        #expect(fields(draw.life()) == 11)
+        #expect(fields(draw.life()) == 12)
         #expect(fields(draw.image(jobs: 1)) == 7)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, unready: [])) == 3)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 4)
