@@ -75,7 +75,8 @@ struct History {
         let recovery = try Store.open(disk, options)
         let image = recovery.image
         let base = image.revision == 0 ? 0 : 1 + (transactions.firstIndex { $0.lastRevision == image.revision } ?? -1)
-        #expect(image.revision == 0 || base > 0, "the snapshot ends with a transaction \(note)", sourceLocation: location)
+        #expect(
+            image.revision == 0 || base > 0, "the snapshot ends with a transaction \(note)", sourceLocation: location)
         #expect(describe(image) == describe(self.image(after: base)), "\(note)", sourceLocation: location)
         var replayed: [Transaction] = []
         let store = try recovery.replay {

@@ -48,7 +48,8 @@ struct JournalReader {
         for index in first..<segments.count {
             if index > first {
                 let next = try SegmentReader(disk, firstRevision: segments[index])
-                guard next.head.firstRevision == reader.revision + 1, next.head.previousChecksum == reader.checksum else {
+                guard next.head.firstRevision == reader.revision + 1, next.head.previousChecksum == reader.checksum
+                else {
                     throw reader.damage(
                         "the records after revision \(reader.revision) are missing or altered; the next segment "
                             + "begins at revision \(next.head.firstRevision)")
