@@ -44,6 +44,14 @@ struct CrashTests {
             disk.cutPower(afterOperations: point)
             var history = History(seed: seed)
             run(disk, &history, rounds: rounds)
+            do {
+                // A killed process leaves what it wrote to the next one, and what that one serves stays.
+                var copy = history
+                let note = "seed \(seed), killed after operation \(point)"
+                let killed = disk.afterKill()
+                try copy.recover(killed, smallOptions(), note)
+                try copy.recover(killed.afterPowerCut(.losesAll), smallOptions(), note)
+            }
             let cuts: [PowerCut] =
                 [.losesAll, .losesNothing] + (0..<4).map { .tears(seed: UInt64(point) << 8 | $0) }
             for cut in cuts {
@@ -62,6 +70,28 @@ struct CrashTests {
                 try copy.recover(again, smallOptions(), note)
             }
         }
+    }
+
+    @Test("after a failed flush and a new start, what was served stays")
+    func afterAFailedFlush() throws {
+        let disk = FaultyDisk()
+        var history = History(seed: 4)
+        do {
+            let store = try history.recover(disk, smallOptions(segmentBytes: 1 << 16))
+            try history.write(3, to: store.journal)
+            for _ in 0..<3 { try history.append(to: store.journal) }
+            disk.failFlush(1)
+            #expect(storageError { () throws(StorageError) in try store.journal.flush() } != nil)
+        }
+        try history.recover(disk.afterPowerCut(.losesAll), smallOptions(segmentBytes: 1 << 16))
+        #expect(history.transactions.count == 3, "the cut took the flush back")
+        history = History(seed: 4)
+        for _ in 0..<6 {
+            history.transactions.append(history.draw.transaction(firstRevision: history.nextRevision, mostFacts: 2))
+        }
+        try history.recover(disk, smallOptions(segmentBytes: 1 << 16))
+        #expect(history.acknowledged == 6, "the next process read it and served it")
+        try history.recover(disk.afterPowerCut(.losesAll), smallOptions(segmentBytes: 1 << 16))
     }
 
     @Test("while a start cuts a torn tail")

@@ -125,6 +125,20 @@ public final class FaultyDisk: Disk {
         return FaultyDisk(next)
     }
 
+    /// This disk as the next process finds it after this one was killed: nothing is lost yet, nothing more is durable.
+    public func afterKill() -> FaultyDisk {
+        let next = state.withLock { state in
+            var next = State(capacity: state.capacity)
+            next.inodes = state.inodes
+            next.nextInode = state.nextInode
+            next.names = state.names
+            next.durableNames = state.durableNames
+            next.changes = state.changes
+            return next
+        }
+        return FaultyDisk(next)
+    }
+
     // MARK: Disk
 
     public func path(of name: String) -> String { "/faulty/" + name }
@@ -220,13 +234,13 @@ public final class FaultyDisk: Disk {
         try state.withLock { state throws(StorageError) in
             try state.step("fdatasync")
             state.flushes += 1
+            let writes = state.inodes[inode]?.unflushed ?? []
+            state.inodes[inode]?.unflushed = []
             if state.flushes == state.failingFlush {
-                // As Linux does it: the pages count as clean from now on, and what reached the disk is unknown.
+                // As Linux does it: the pages count as clean from now on, readers see them, and they are not on disk.
                 throw .system(operation: "fdatasync", path: path, errno: 5)
             }
-            let bytes = state.inodes[inode]?.bytes ?? []
-            state.inodes[inode]?.durable = bytes
-            state.inodes[inode]?.unflushed = []
+            for write in writes { state.inodes[inode]?.durable.put(write.bytes, at: write.offset) }
         }
     }
 }

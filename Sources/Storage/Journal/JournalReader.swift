@@ -10,6 +10,8 @@ struct JournalEnd {
     var path: String
     /// Where the next record goes.
     var offset: Int
+    /// Where the last flush began in the last segment.
+    var flushOffset: Int
     var checksum: UInt64
     var revision: UInt64
     var tail: SegmentTail
@@ -75,7 +77,8 @@ struct JournalReader {
         }
         return JournalEnd(
             head: reader.head, segmentBytes: reader.bytes, path: reader.path, offset: reader.offset,
-            checksum: reader.checksum, revision: reader.revision, tail: tail, transactions: transactions, bytes: bytes,
+            flushOffset: reader.flushOffset, checksum: reader.checksum, revision: reader.revision, tail: tail,
+            transactions: transactions, bytes: bytes,
             segments: segments.count - first)
     }
 }
