@@ -49,7 +49,10 @@ struct CrashTests {
                 var copy = history
                 let note = "seed \(seed), killed after operation \(point)"
                 let killed = disk.afterKill()
-                try copy.recover(killed, smallOptions(), note)
+                do {
+                    let store = try copy.recover(killed, smallOptions(), note)
+                    if point % 2 == 0 { try copy.write(2, to: store.journal) }
+                }
                 try copy.recover(killed.afterPowerCut(.losesAll), smallOptions(), note)
             }
             let cuts: [PowerCut] =

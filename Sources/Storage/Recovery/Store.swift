@@ -85,7 +85,7 @@ public struct Recovery: ~Copyable {
     /// Hands every transaction after the snapshot to `apply`, in order. It returns nil, or why the transaction cannot be
     /// applied, as when the state's digest differs afterwards; that is thrown as `.damaged` with file and offset.
     /// Then cuts a torn tail and opens the journal for writing.
-    public consuming func replay(_ apply: (Transaction) -> String?) throws(StorageError) -> Store {
+    public consuming func replay(_ apply: (Transaction) -> String?) throws(StorageError) -> sending Store {
         let names = try disk.list()
         let spares = try SpareSegments(disk, options, names: names)
         let reader = JournalReader(disk, names: names)
