@@ -77,7 +77,7 @@ struct History {
         let base = image.revision == 0 ? 0 : 1 + (transactions.firstIndex { $0.lastRevision == image.revision } ?? -1)
         #expect(
             image.revision == 0 || base > 0, "the snapshot ends with a transaction \(note)", sourceLocation: location)
-        #expect(describe(image) == describe(self.image(after: base)), "\(note)", sourceLocation: location)
+        #expect(summary(image) == summary(self.image(after: base)), "\(note)", sourceLocation: location)
         var replayed: [Transaction] = []
         let store = try recovery.replay {
             replayed.append($0)
@@ -91,6 +91,11 @@ struct History {
         acknowledged = all.count
         return store
     }
+}
+
+/// Numbers that tell two images apart, in less time than `describe`.
+private func summary(_ image: StateImage) -> [UInt64] {
+    [image.revision, image.digest, UInt64(bitPattern: image.at.nanoseconds)] + image.jobs.map(\.digest)
 }
 
 /// The names of the journal's segments, in order.
