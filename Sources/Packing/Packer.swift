@@ -174,15 +174,17 @@ public struct Packer: ~Copyable {
         )
     }
 
-    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`; domains and blocks are
-    /// counted one by one, so this is exact for them and an upper bound for nothing.
+    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`. Exact: workers of one
+    /// need stand in no one's way but by their number, so each place holds its fit over the gang's size.
+    /// Makes an index where the need is new.
     public func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
         let pool = self[number]
+        if pool.perNode(need) == 0 { return 0 }
         let index = pool[pool.index(for: need)]
         var count = 0
         switch scope {
         case .node:
-            for fit in 1...max(1, index.perNode) where fit >= workers {
+            for fit in 1...index.perNode where fit >= workers {
                 count += index.poolNodes(withFit: fit) * (fit / workers)
             }
         case .domain:
