@@ -5,8 +5,8 @@ import Model
 extension Packer {
     /// The first disagreement between columns and indexes of any pool, or nil. Cost: all nodes times all indexes.
     public func firstFault() -> String? {
-        for number in 0..<poolCount {
-            if let fault = withPool(number, { $0.firstFault() }) { return "pool \(number): \(fault)" }
+        for number in 0..<pools.count where pools.isFilled(number) {
+            if let fault = pools[number].firstFault() { return "pool \(number): \(fault)" }
         }
         return nil
     }
@@ -14,16 +14,12 @@ extension Packer {
     /// A digest of all free capacity. Equal states have equal digests, whatever led to them.
     public func digest() -> UInt64 {
         var digest = Digest(seed: 5)
-        for number in 0..<poolCount {
-            _ = withPool(number) { pool -> String? in
-                digest.add(number)
-                for node in 0..<pool.layout.nodes {
-                    digest.add(
-                        UInt64(pool.columns.freeGPUs[node]) << 1 | (pool.columns.isSchedulable(node) ? 1 : 0))
-                    digest.add(
-                        UInt64(pool.columns.freeCPUMillis[node]) << 32 | UInt64(pool.columns.freeMemoryMiB[node]))
-                }
-                return nil
+        for number in 0..<pools.count where pools.isFilled(number) {
+            digest.add(number)
+            for node in 0..<pools[number].layout.nodes {
+                let free = pools[number].columns[node]
+                digest.add(UInt64(free.gpuMask) << 1 | (free.isSchedulable ? 1 : 0))
+                digest.add(UInt64(free.cpuMillis) << 32 | UInt64(free.memoryMiB))
             }
         }
         return digest.value
@@ -44,11 +40,13 @@ extension PoolPacker {
         }
         if free != gpusFree { return "\(gpusFree) free GPUs are counted, \(free) are there" }
         if schedulable != gpusSchedulable { return "\(gpusSchedulable) schedulable GPUs counted, \(schedulable) there" }
-        for index in indexes { if let fault = index.flatMap({ firstFault(of: $0) }) { return fault } }
+        for at in 0..<indexes.count where indexes.isFilled(at) {
+            if let fault = firstFault(of: indexes[at]) { return fault }
+        }
         return nil
     }
 
-    private func firstFault(of index: DemandIndex) -> String? {
+    private func firstFault(of index: borrowing DemandIndex) -> String? {
         var total = 0
         var nodeFits: UInt32 = 0
         for block in 0..<layout.blocks {
@@ -67,7 +65,7 @@ extension PoolPacker {
                     byFit[fit] += 1
                     if fit > 0 { nodeFits |= 1 << UInt32(fit) }
                 }
-                for fit in 1...max(1, index.perNode) where fit <= index.perNode {
+                for fit in 1...index.perNode {
                     if index.nodes(withFit: fit, domain: domain) != byFit[fit] {
                         return "domain \(domain): count of fit \(fit)"
                     }

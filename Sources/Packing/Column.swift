@@ -1,9 +1,9 @@
-// A fixed-length column of integers. Owns the only unsafe code of the packing core.
+// A fixed-length column of integers. This file and Slots.swift own the only unsafe code of the packing core.
 // Knows nothing of what its rows mean.
 
 /// A zeroed, fixed-length run of trivial values with one owner: no reference count, no copy on write, bounds checked.
 @safe struct Column<Element: BitwiseCopyable & FixedWidthInteger>: ~Copyable {
-    let base: UnsafeMutablePointer<Element>
+    private let base: UnsafeMutablePointer<Element>
     let count: Int
 
     init(count: Int) {
@@ -25,6 +25,41 @@
             precondition(UInt(bitPattern: index) < UInt(bitPattern: count))
             unsafe base[index] = newValue
         }
+    }
+
+    /// The end of the rows from `start` on that hold what row `start` holds, at most `end`.
+    @inline(__always)
+    func endOfEqual(from start: Int, upTo end: Int) -> Int {
+        precondition(0 <= start && start < end && end <= count)
+        let value = unsafe base[start]
+        var next = start + 1
+        while next < end, unsafe base[next] == value { next += 1 }
+        return next
+    }
+
+    @inline(__always)
+    func fill(_ range: Range<Int>, with value: Element) {
+        precondition(0 <= range.lowerBound && range.upperBound <= count)
+        var next = range.lowerBound
+        while next < range.upperBound {
+            unsafe base[next] = value
+            next += 1
+        }
+    }
+
+    /// The smallest value that is at least `least`, or nil.
+    @inline(__always)
+    func smallest(atLeast least: Element) -> Element? {
+        var smallest = Element.max
+        var isFound = false
+        for index in 0..<count {
+            let value = unsafe base[index]
+            if value >= least && value <= smallest {
+                smallest = value
+                isFound = true
+            }
+        }
+        return isFound ? smallest : nil
     }
 
     /// Copies the rows that both columns have.

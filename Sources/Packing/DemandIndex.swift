@@ -21,31 +21,38 @@ public struct WorkerNeed: Hashable, Sendable {
 /// Shapes: `nodeFit` [nodes], `nodesByFit` [domains * perNode], `domainFit` [domains], `blockFit` [blocks],
 /// `byFit` a row of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
 /// A fit is a count of workers. Memory: a byte a node and about a bit a GPU.
-final class DemandIndex {
-    let need: WorkerNeed
-    /// Workers that fit in an empty node.
-    let perNode: Int
-    /// Rising with each use, to let the one longest unused go.
-    var lastUse: UInt64 = 0
-
-    let nodeFit: Column<UInt8>
-    let domainFit: Column<UInt32>
-    let blockFit: Column<UInt32>
-    private let nodesByFit: Column<UInt16>
-    private let poolNodesByFit: Column<UInt32>
+struct DemandIndex: ~Copyable {
     /// Bit v is set while some node fits exactly v workers.
     private(set) var nodeFits: UInt32 = 0
+    /// Workers that fit in the whole pool.
+    private(set) var total = 0
+    /// Workers that fit in an empty node.
+    let perNode: Int
+    let need: WorkerNeed
+    /// The GPUs of an empty node where workers use them up, else 0.
+    let fullMask: UInt16
+    /// Rising with each use, to let the one longest unused go.
+    var lastUse: UInt64 = 0
+    /// Which fits of domains occur.
+    let fits: BitRows
+    let blockFit: Column<UInt32>
+    let domainFit: Column<UInt32>
+    let nodeFit: Column<UInt8>
     let byFit: BitRows
     let hasNode: BitRows
-    /// How many domains have each fit, and which fits occur.
+    /// How many domains have each fit.
     let domainsWithFit: Column<UInt32>
-    let fits: BitRows
-    private(set) var total = 0
-    private let gpuFit: Column<UInt8>
+    private let nodesByFit: Column<UInt16>
+    private let poolNodesByFit: Column<UInt32>
+    /// Workers by free GPUs, where CPU and memory suffice.
+    private var gpuFit: InlineArray<17, UInt8>
 
-    init(need: WorkerNeed, perNode: Int, layout: Layout) {
+    init(need: WorkerNeed, perNode: Int, layout: borrowing Layout, shape: NodeShape) {
+        precondition(perNode > 0, "no node can hold a worker")
         self.need = need
         self.perNode = perNode
+        fullMask =
+            perNode * need.gpus == shape.gpus ? UInt16(truncatingIfNeeded: (1 << UInt32(shape.gpus)) - 1) : 0
         nodeFit = Column(count: layout.nodes)
         domainFit = Column(count: layout.domains)
         blockFit = Column(count: layout.blocks)
@@ -56,7 +63,7 @@ final class DemandIndex {
         hasNode = BitRows(rows: perNode + 1, width: layout.domains)
         domainsWithFit = Column(count: largest + 1)
         fits = BitRows(rows: 1, width: largest + 1)
-        gpuFit = Column(count: 17)
+        gpuFit = InlineArray(repeating: 0)
         for free in 0...16 { gpuFit[free] = UInt8(free / need.gpus) }
         for domain in 0..<layout.domains { byFit.insert(domain, row: 0) }
         domainsWithFit[0] = UInt32(layout.domains)
@@ -74,25 +81,19 @@ final class DemandIndex {
         return fit
     }
 
-    /// Brings the nodes `range` of one domain up to date with the columns. Cost: the nodes of the range.
+    /// Brings nodes of one domain up to date that are all in the state `free`, with `gpus` GPUs, and were all in one
+    /// state before. Cost: a few words, and a byte a node.
     @inline(__always)
-    func refresh(_ range: Range<Int>, domain: Int, block: Int, columns: borrowing NodeColumns) {
-        var change = 0
-        for node in range {
-            let old = Int(nodeFit[node])
-            let new =
-                columns.isSchedulable(node)
-                ? fit(
-                    freeGPUs: columns.freeGPUs[node].nonzeroBitCount, cpuMillis: columns.freeCPUMillis[node],
-                    memoryMiB: columns.freeMemoryMiB[node])
-                : 0
-            if new == old { continue }
-            nodeFit[node] = UInt8(new)
-            change += new - old
-            if old > 0 { dropNode(fit: old, domain: domain) }
-            if new > 0 { addNode(fit: new, domain: domain) }
-        }
-        if change == 0 { return }
+    mutating func refresh(_ range: Range<Int>, free: NodeFree, gpus: Int, domain: Int, block: Int) {
+        let oldNode = Int(nodeFit[range.lowerBound])
+        let newNode =
+            free.isSchedulable ? fit(freeGPUs: gpus, cpuMillis: free.cpuMillis, memoryMiB: free.memoryMiB) : 0
+        if newNode == oldNode { return }
+        let nodes = range.count
+        nodeFit.fill(range, with: UInt8(newNode))
+        if oldNode > 0 { dropNodes(nodes, fit: oldNode, domain: domain) }
+        if newNode > 0 { addNodes(nodes, fit: newNode, domain: domain) }
+        let change = (newNode - oldNode) * nodes
         let old = Int(domainFit[domain])
         let new = old + change
         domainFit[domain] = UInt32(new)
@@ -107,23 +108,22 @@ final class DemandIndex {
     }
 
     @inline(__always)
-    private func dropNode(fit: Int, domain: Int) {
+    private mutating func dropNodes(_ nodes: Int, fit: Int, domain: Int) {
         let at = domain * perNode + fit - 1
-        let left = nodesByFit[at] - 1
+        let left = nodesByFit[at] - UInt16(nodes)
         nodesByFit[at] = left
         if left == 0 { hasNode.remove(domain, row: fit) }
-        poolNodesByFit[fit] -= 1
+        poolNodesByFit[fit] -= UInt32(nodes)
         if poolNodesByFit[fit] == 0 { nodeFits &= ~(1 << UInt32(fit)) }
     }
 
     @inline(__always)
-    private func addNode(fit: Int, domain: Int) {
+    private mutating func addNodes(_ nodes: Int, fit: Int, domain: Int) {
         let at = domain * perNode + fit - 1
-        let count = nodesByFit[at] + 1
-        nodesByFit[at] = count
-        if count == 1 { hasNode.insert(domain, row: fit) }
-        poolNodesByFit[fit] += 1
-        if poolNodesByFit[fit] == 1 { nodeFits |= 1 << UInt32(fit) }
+        nodesByFit[at] += UInt16(nodes)
+        hasNode.insert(domain, row: fit)
+        poolNodesByFit[fit] += UInt32(nodes)
+        nodeFits |= 1 << UInt32(fit)
     }
 
     // MARK: What fits
@@ -163,7 +163,25 @@ final class DemandIndex {
     @inline(__always)
     func tightestDomainFit(atLeast workers: Int) -> Int? { fits.first(row: 0, from: workers) }
 
+    @inline(__always)
     func nodes(withFit fit: Int, domain: Int) -> Int { Int(nodesByFit[domain * perNode + fit - 1]) }
 
-    func poolNodes(withFit fit: Int) -> Int { Int(poolNodesByFit[fit]) }
+    /// How many gangs of `workers` fit at once, each in one place of `scope`.
+    func gangsThatFit(_ workers: Int, _ scope: Scope) -> Int {
+        var count = 0
+        switch scope {
+        case .node:
+            for fit in 1...perNode where fit >= workers { count += Int(poolNodesByFit[fit]) * (fit / workers) }
+        case .domain:
+            var fit = fits.first(row: 0, from: workers)
+            while let size = fit {
+                count += Int(domainsWithFit[size]) * (size / workers)
+                fit = fits.first(row: 0, from: size + 1)
+            }
+        case .block:
+            for block in 0..<blockFit.count { count += Int(blockFit[block]) / workers }
+        case .pool: count = total / workers
+        }
+        return count
+    }
 }
