@@ -31,12 +31,12 @@ extension PoolPacker {
         var free = 0
         var schedulable = 0
         for node in 0..<layout.nodes {
-            let gpus = columns.freeGPUs[node].nonzeroBitCount
-            free += gpus
-            if columns.isSchedulable(node) { schedulable += gpus }
-            if columns.freeCPUMillis[node] > shape.cpuMillis { return "node \(node) has more CPU than its shape" }
-            if columns.freeMemoryMiB[node] > shape.memoryMiB { return "node \(node) has more memory than its shape" }
-            if Int(columns.freeGPUs[node]) >> shape.gpus != 0 { return "node \(node) has GPUs beyond its shape" }
+            let here = columns[node]
+            free += here.gpus
+            if here.isSchedulable { schedulable += here.gpus }
+            if here.cpuMillis > shape.cpuMillis { return "node \(node) has more CPU than its shape" }
+            if here.memoryMiB > shape.memoryMiB { return "node \(node) has more memory than its shape" }
+            if Int(here.gpuMask) >> shape.gpus != 0 { return "node \(node) has GPUs beyond its shape" }
         }
         if free != gpusFree { return "\(gpusFree) free GPUs are counted, \(free) are there" }
         if schedulable != gpusSchedulable { return "\(gpusSchedulable) schedulable GPUs counted, \(schedulable) there" }
@@ -55,11 +55,7 @@ extension PoolPacker {
                 var inDomain = 0
                 var byFit = [Int](repeating: 0, count: index.perNode + 1)
                 for node in layout.nodeRange(domain) {
-                    let fit =
-                        columns.isSchedulable(node)
-                        ? index.fit(
-                            freeGPUs: columns.freeGPUs[node].nonzeroBitCount, cpuMillis: columns.freeCPUMillis[node],
-                            memoryMiB: columns.freeMemoryMiB[node]) : 0
+                    let fit = index.fit(columns[node])
                     if Int(index.nodeFit[node]) != fit { return "node \(node): fit \(index.nodeFit[node]), not \(fit)" }
                     inDomain += fit
                     byFit[fit] += 1
@@ -73,8 +69,8 @@ extension PoolPacker {
                         return "domain \(domain): bit of fit \(fit)"
                     }
                 }
-                if Int(index.domainFit[domain]) != inDomain {
-                    return "domain \(domain): fit \(index.domainFit[domain])"
+                if index.domainFit(domain) != inDomain {
+                    return "domain \(domain): fit \(index.domainFit(domain))"
                 }
                 for fit in 0..<index.domainsWithFit.count
                 where index.byFit.contains(domain, row: fit) != (fit == inDomain) {

@@ -161,7 +161,7 @@ extension PoolPacker {
     /// then the tightest node for the rest.
     private func fill(_ domain: Int, workers: Int, _ index: borrowing DemandIndex, into runs: inout [NodeRun]) {
         let range = layout.nodeRange(domain)
-        if workers == Int(index.domainFit[domain]) {
+        if workers == index.domainFit(domain) {
             if index.fullMask != 0 && workers == range.count * index.perNode {
                 append(range, mask: index.fullMask, to: &runs)
                 return
@@ -206,7 +206,7 @@ extension PoolPacker {
     /// Adds the lowest free GPUs of a node for `workers`.
     @inline(__always)
     private func append(_ node: Int, workers: Int, _ index: borrowing DemandIndex, to runs: inout [NodeRun]) {
-        append(node..<node + 1, mask: Self.lowest(workers * index.need.gpus, of: columns.freeGPUs[node]), to: &runs)
+        append(node..<node + 1, mask: Self.lowest(workers * index.need.gpus, of: columns[node].gpuMask), to: &runs)
     }
 
     /// Adds neighbours with equal masks, joined to the run before where they continue it.

@@ -18,7 +18,7 @@ public struct WorkerNeed: Hashable, Sendable {
 
 /// The index of one worker need over the nodes of one pool.
 ///
-/// Shapes: `nodeFit` [nodes], `nodesByFit` [domains * perNode], `domainFit` [domains], `blockFit` [blocks],
+/// Shapes: `nodeFit` [nodes], `domainRows` [domains, 1 + perNode], `blockFit` [blocks],
 /// `byFit` a row of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
 /// A fit is a count of workers. Memory: a byte a node and about a bit a GPU.
 struct DemandIndex: ~Copyable {
@@ -36,13 +36,13 @@ struct DemandIndex: ~Copyable {
     /// Which fits of domains occur.
     let fits: BitRows
     let blockFit: Column<UInt32>
-    let domainFit: Column<UInt32>
     let nodeFit: Column<UInt8>
     let byFit: BitRows
     let hasNode: BitRows
     /// How many domains have each fit.
     let domainsWithFit: Column<UInt32>
-    private let nodesByFit: Column<UInt16>
+    /// Shape [domains, 1 + perNode]: the domain's fit, then how many of its nodes have each fit from 1 on.
+    private let domainRows: Column<UInt32>
     private let poolNodesByFit: Column<UInt32>
     /// Workers by free GPUs, where CPU and memory suffice.
     private var gpuFit: InlineArray<17, UInt8>
@@ -54,9 +54,8 @@ struct DemandIndex: ~Copyable {
         fullMask =
             perNode * need.gpus == shape.gpus ? UInt16(truncatingIfNeeded: (1 << UInt32(shape.gpus)) - 1) : 0
         nodeFit = Column(count: layout.nodes)
-        domainFit = Column(count: layout.domains)
         blockFit = Column(count: layout.blocks)
-        nodesByFit = Column(count: layout.domains * perNode)
+        domainRows = Column(count: layout.domains * (perNode + 1))
         poolNodesByFit = Column(count: perNode + 1)
         let largest = layout.largestDomain * perNode
         byFit = BitRows(rows: largest + 1, width: layout.domains)
@@ -72,58 +71,55 @@ struct DemandIndex: ~Copyable {
 
     /// Workers that fit in a node with so much free.
     @inline(__always)
-    func fit(freeGPUs: Int, cpuMillis: UInt32, memoryMiB: UInt32) -> Int {
-        let byGPU = Int(gpuFit[freeGPUs])
-        if byGPU * need.cpuMillis <= Int(cpuMillis) && byGPU * need.memoryMiB <= Int(memoryMiB) { return byGPU }
+    func fit(_ free: NodeFree) -> Int {
+        let byGPU = Int(gpuFit[free.gpus])
+        if !free.isSchedulable { return 0 }
+        if byGPU * need.cpuMillis <= Int(free.cpuMillis) && byGPU * need.memoryMiB <= Int(free.memoryMiB) {
+            return byGPU
+        }
         var fit = byGPU
-        if need.cpuMillis > 0 { fit = min(fit, Int(cpuMillis) / need.cpuMillis) }
-        if need.memoryMiB > 0 { fit = min(fit, Int(memoryMiB) / need.memoryMiB) }
+        if need.cpuMillis > 0 { fit = min(fit, Int(free.cpuMillis) / need.cpuMillis) }
+        if need.memoryMiB > 0 { fit = min(fit, Int(free.memoryMiB) / need.memoryMiB) }
         return fit
     }
 
-    /// Brings nodes of one domain up to date that are all in the state `free`, with `gpus` GPUs, and were all in one
-    /// state before. Cost: a few words, and a byte a node.
+    /// Brings nodes of one domain up to date that each fitted `oldNode` workers and fit `newNode` now.
+    /// Cost: a few words, and a byte a node. The old fit is handed in because reading it here would wait for memory.
     @inline(__always)
-    mutating func refresh(_ range: Range<Int>, free: NodeFree, gpus: Int, domain: Int, block: Int) {
-        let oldNode = Int(nodeFit[range.lowerBound])
-        let newNode =
-            free.isSchedulable ? fit(freeGPUs: gpus, cpuMillis: free.cpuMillis, memoryMiB: free.memoryMiB) : 0
+    mutating func refresh(_ range: Range<Int>, from oldNode: Int, to newNode: Int, domain: Int, block: Int) {
         if newNode == oldNode { return }
         let nodes = range.count
         nodeFit.fill(range, with: UInt8(newNode))
-        if oldNode > 0 { dropNodes(nodes, fit: oldNode, domain: domain) }
-        if newNode > 0 { addNodes(nodes, fit: newNode, domain: domain) }
+        let row = domain * (perNode + 1)
         let change = (newNode - oldNode) * nodes
-        let old = Int(domainFit[domain])
+        let old = Int(domainRows[row])
         let new = old + change
-        domainFit[domain] = UInt32(new)
+        domainRows[row] = UInt32(new)
+        if oldNode > 0 {
+            let left = domainRows[row + oldNode] - UInt32(nodes)
+            domainRows[row + oldNode] = left
+            if left == 0 { hasNode.remove(domain, row: oldNode) }
+            let leftInPool = poolNodesByFit[oldNode] - UInt32(nodes)
+            poolNodesByFit[oldNode] = leftInPool
+            if leftInPool == 0 { nodeFits &= ~(1 << UInt32(oldNode)) }
+        }
+        if newNode > 0 {
+            let before = domainRows[row + newNode]
+            domainRows[row + newNode] = before + UInt32(nodes)
+            if before == 0 { hasNode.insert(domain, row: newNode) }
+            poolNodesByFit[newNode] += UInt32(nodes)
+            nodeFits |= 1 << UInt32(newNode)
+        }
         blockFit[block] = UInt32(Int(blockFit[block]) + change)
         total += change
         byFit.remove(domain, row: old)
         byFit.insert(domain, row: new)
-        domainsWithFit[old] -= 1
-        if domainsWithFit[old] == 0 { fits.remove(old, row: 0) }
-        domainsWithFit[new] += 1
-        if domainsWithFit[new] == 1 { fits.insert(new, row: 0) }
-    }
-
-    @inline(__always)
-    private mutating func dropNodes(_ nodes: Int, fit: Int, domain: Int) {
-        let at = domain * perNode + fit - 1
-        let left = nodesByFit[at] - UInt16(nodes)
-        nodesByFit[at] = left
-        if left == 0 { hasNode.remove(domain, row: fit) }
-        poolNodesByFit[fit] -= UInt32(nodes)
-        if poolNodesByFit[fit] == 0 { nodeFits &= ~(1 << UInt32(fit)) }
-    }
-
-    @inline(__always)
-    private mutating func addNodes(_ nodes: Int, fit: Int, domain: Int) {
-        let at = domain * perNode + fit - 1
-        nodesByFit[at] += UInt16(nodes)
-        hasNode.insert(domain, row: fit)
-        poolNodesByFit[fit] += UInt32(nodes)
-        nodeFits |= 1 << UInt32(fit)
+        let leftWithFit = domainsWithFit[old] - 1
+        domainsWithFit[old] = leftWithFit
+        if leftWithFit == 0 { fits.remove(old, row: 0) }
+        let beforeWithFit = domainsWithFit[new]
+        domainsWithFit[new] = beforeWithFit + 1
+        if beforeWithFit == 0 { fits.insert(new, row: 0) }
     }
 
     // MARK: What fits
@@ -164,7 +160,10 @@ struct DemandIndex: ~Copyable {
     func tightestDomainFit(atLeast workers: Int) -> Int? { fits.first(row: 0, from: workers) }
 
     @inline(__always)
-    func nodes(withFit fit: Int, domain: Int) -> Int { Int(nodesByFit[domain * perNode + fit - 1]) }
+    func domainFit(_ domain: Int) -> Int { Int(domainRows[domain * (perNode + 1)]) }
+
+    @inline(__always)
+    func nodes(withFit fit: Int, domain: Int) -> Int { Int(domainRows[domain * (perNode + 1) + fit]) }
 
     /// How many gangs of `workers` fit at once, each in one place of `scope`.
     func gangsThatFit(_ workers: Int, _ scope: Scope) -> Int {

@@ -82,9 +82,8 @@ struct PoolPacker: ~Copyable {
                 let end = layout.nodeRange(domain).upperBound
                 while start < end {
                     let next = columns.endOfEqual(from: start, upTo: end)
-                    let free = columns[start]
-                    indexes[at].refresh(
-                        start..<next, free: free, gpus: free.gpuMask.nonzeroBitCount, domain: domain, block: block)
+                    let fit = indexes[at].fit(columns[start])
+                    indexes[at].refresh(start..<next, from: 0, to: fit, domain: domain, block: block)
                     start = next
                 }
             }
@@ -133,29 +132,21 @@ struct PoolPacker: ~Copyable {
         var start = Int(run.node)
         var domain = layout.domain(of: start)
         var schedulable = 0
+        let full = NodeFree(shape)
         while start < end {
             let domainEnd = min(layout.nodeRange(domain).upperBound, end)
             let block = layout.block(of: domain)
             while start < domainEnd {
                 let next = columns.endOfEqual(from: start, upTo: domainEnd)
-                var free = columns[start]
-                if isTaking {
-                    precondition(free.gpuMask & run.gpuMask == run.gpuMask, "a GPU would be given twice")
-                    free.gpuMask &= ~run.gpuMask
-                    free.cpuMillis -= cpuMillis
-                    free.memoryMiB -= memoryMiB
-                } else {
-                    precondition(free.gpuMask & run.gpuMask == 0, "a GPU would be given back twice")
-                    free.gpuMask |= run.gpuMask
-                    free.cpuMillis += cpuMillis
-                    free.memoryMiB += memoryMiB
-                }
-                columns.freeGPUs.fill(start..<next, with: free.gpuMask)
-                columns.freeCPUMillis.fill(start..<next, with: free.cpuMillis)
-                columns.freeMemoryMiB.fill(start..<next, with: free.memoryMiB)
-                if free.isSchedulable {
+                let old = columns[start]
+                let new =
+                    isTaking
+                    ? old.without(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
+                    : old.with(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB, shape: full)
+                columns.fill(start..<next, with: new)
+                if old.isSchedulable {
                     schedulable += next - start
-                    refresh(start..<next, free: free, domain: domain, block: block)
+                    refresh(start..<next, from: old, to: new, domain: domain, block: block)
                 }
                 start = next
             }
@@ -168,21 +159,22 @@ struct PoolPacker: ~Copyable {
 
     /// Says whether new work may come to a node. What is there stays there.
     mutating func setSchedulable(_ node: Int, _ isSchedulable: Bool) {
-        if columns.isSchedulable(node) == isSchedulable { return }
-        columns.setSchedulable(node, isSchedulable)
-        let free = columns[node]
-        gpusSchedulable += isSchedulable ? free.gpuMask.nonzeroBitCount : -free.gpuMask.nonzeroBitCount
+        let old = columns[node]
+        if old.isSchedulable == isSchedulable { return }
+        var new = old
+        new.isSchedulable = isSchedulable
+        columns.fill(node..<node + 1, with: new)
+        gpusSchedulable += isSchedulable ? old.gpus : -old.gpus
         let domain = layout.domain(of: node)
-        refresh(node..<node + 1, free: free, domain: domain, block: layout.block(of: domain))
+        refresh(node..<node + 1, from: old, to: new, domain: domain, block: layout.block(of: domain))
     }
 
-    /// Brings every index up to date with nodes of one domain that are all in the state `free`, as they were in one
-    /// state before.
+    /// Brings every index up to date with nodes of one domain that all went from one state to another.
     @inline(__always)
-    private func refresh(_ range: Range<Int>, free: NodeFree, domain: Int, block: Int) {
-        let gpus = free.gpuMask.nonzeroBitCount
+    private func refresh(_ range: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {
         for at in 0..<indexes.count where indexes.isFilled(at) {
-            indexes[at].refresh(range, free: free, gpus: gpus, domain: domain, block: block)
+            indexes[at].refresh(
+                range, from: indexes[at].fit(old), to: indexes[at].fit(new), domain: domain, block: block)
         }
     }
 }
