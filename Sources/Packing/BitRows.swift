@@ -18,6 +18,8 @@ struct BitRows: ~Copyable {
         bits = Column(count: rows * stride)
     }
 
+    var bytes: Int { bits.bytes }
+
     @inline(__always)
     func insert(_ bit: Int, row: Int) {
         let word = bit >> 6

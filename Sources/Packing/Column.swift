@@ -12,6 +12,8 @@
         self.count = count
     }
 
+    var bytes: Int { count * MemoryLayout<Element>.stride }
+
     deinit { unsafe base.deallocate() }
 
     /// Constant time. The index is checked in release builds too.

@@ -69,6 +69,11 @@ struct DemandIndex: ~Copyable {
         if layout.domains > 0 { fits.insert(0, row: 0) }
     }
 
+    var bytes: Int {
+        fits.bytes + byFit.bytes + hasNode.bytes + blockFit.bytes + nodeFit.bytes + domainsWithFit.bytes
+            + domainRows.bytes + poolNodesByFit.bytes
+    }
+
     /// Workers that fit in a node with so much free.
     @inline(__always)
     func fit(_ free: NodeFree) -> Int {

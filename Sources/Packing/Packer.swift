@@ -154,6 +154,13 @@ public struct Packer: ~Copyable {
 
     // MARK: Readings
 
+    /// Memory of all columns and indexes.
+    public var bytes: Int {
+        var bytes = 0
+        for number in 0..<pools.count where pools.isFilled(number) { bytes += pools[number].bytes }
+        return bytes
+    }
+
     /// GPUs of a pool that no gang holds, and those of them on nodes that accept new work.
     public func freeGPUs(pool: Int) -> (all: Int, schedulable: Int) {
         (pools[pool].gpusFree, pools[pool].gpusSchedulable)

@@ -47,6 +47,8 @@ struct Layout: ~Copyable {
         }
     }
 
+    var bytes: Int { domainOfNode.bytes + domainStart.bytes + blockStart.bytes + blockOfDomain.bytes }
+
     @inline(__always)
     func domain(of node: Int) -> Int {
         uniformDomain > 0 ? Int(UInt32(truncatingIfNeeded: node) / uniformDomain) : Int(domainOfNode[node])
@@ -127,6 +129,8 @@ struct NodeColumns: ~Copyable {
         free = Column(count: nodes)
         free.fill(0..<nodes, with: NodeFree(shape).bits)
     }
+
+    var bytes: Int { free.bytes }
 
     @inline(__always)
     subscript(node: Int) -> NodeFree { NodeFree(bits: free[node]) }

@@ -90,6 +90,12 @@ struct PoolPacker: ~Copyable {
         }
     }
 
+    var bytes: Int {
+        var bytes = layout.bytes + columns.bytes
+        for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
+        return bytes
+    }
+
     var liveIndexes: Int {
         var count = 0
         for at in 0..<indexes.count where indexes.isFilled(at) { count += 1 }
