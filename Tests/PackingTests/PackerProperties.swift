@@ -69,7 +69,7 @@ import Testing
             let before = harness.packer.digest()
             var placements: [Placement] = []
             var placement = Placement.none
-            while harness.packer.find(gang, into: &placement) {
+            while placements.count <= said, harness.packer.find(gang, into: &placement) {
                 harness.packer.take(placement)
                 placements.append(placement)
             }
@@ -77,6 +77,25 @@ import Testing
             for placement in placements { harness.packer.give(placement) }
             let after = harness.packer.digest()
             #expect(before == after, "seed \(seed)")
+        }
+    }
+
+    @Test(arguments: UInt64(1)...100)
+    func `An empty pool holds as much as every node together could`(seed: UInt64) {
+        var random = SeededRandom(seed: seed)
+        let pool = random.pool()
+        var packer = Packer()
+        var reference = ReferencePacker()
+        packer.put(pool: 0, layout: PoolLayout(pool.topology), shape: pool.shape)
+        reference.put(pool: 0, layout: PoolLayout(pool.topology), shape: pool.shape)
+        for _ in 0..<10 {
+            let demand = random.demand(for: pool.shape)
+            guard let need = packer.need(of: demand, pool: 0) else { continue }
+            for scope in Scope.allCases {
+                let most = packer.mostWhenEmpty(need, pool: 0, scope: scope)
+                let expected = reference.pools[0]?.fits(demand, scope: scope).max()
+                #expect(most == expected, "seed \(seed): \(demand) in \(scope)")
+            }
         }
     }
 
