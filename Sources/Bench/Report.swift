@@ -1,6 +1,7 @@
 // How a benchmark says what it found: figures with units and goals, as a table for people or JSON lines for programs.
 
 import Dispatch
+import Glibc
 
 /// One figure of a benchmark.
 public struct Figure: Sendable {
@@ -85,6 +86,14 @@ public struct Spread: Sendable {
 /// Nanoseconds of a clock that only runs forward.
 @inline(__always)
 public func nanosecondsNow() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+/// Nanoseconds that this thread ran. On a machine shared with others this tells what the code costs, where the clock on
+/// the wall tells what the others do.
+public func threadNanosecondsNow() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
 
 /// A small seeded generator, the same on every machine. Source: Sebastiano Vigna, splitmix64 (2015).
 public struct SeededGenerator: RandomNumberGenerator, Sendable {

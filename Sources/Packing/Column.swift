@@ -49,23 +49,19 @@
         }
     }
 
-    /// The smallest value that is at least `least`, or nil.
-    @inline(__always)
-    func smallest(atLeast least: Element) -> Element? {
-        var smallest = Element.max
-        var isFound = false
-        for index in 0..<count {
-            let value = unsafe base[index]
-            if value >= least && value <= smallest {
-                smallest = value
-                isFound = true
-            }
-        }
-        return isFound ? smallest : nil
-    }
-
     /// Copies the rows that both columns have.
     func copyPrefix(from other: borrowing Column<Element>) {
         unsafe base.update(from: other.base, count: min(count, other.count))
+    }
+}
+
+extension Column where Element == UInt32 {
+    /// The smallest value that is at least `least`, or nil. Precondition: all values are below 2^31.
+    @inline(__always)
+    func smallest(atLeast least: UInt32) -> UInt32? {
+        // What is below `least` wraps around to 2^31 or more, so that one minimum without a branch answers.
+        var smallest = UInt32.max
+        for index in 0..<count { smallest = unsafe min(smallest, base[index] &- least) }
+        return smallest < 1 << 31 ? smallest + least : nil
     }
 }
