@@ -21,7 +21,7 @@ import Testing
 
     @Test(
         "A replayed engine has the live one's state and free capacity at each step, and nothing is oversubscribed",
-        arguments: 1...36)
+        arguments: 1...18)
     func replayEqualsLive(seed: UInt64) throws {
         let settings = Self.settings(seed)
         var live = EngineHarness(settings: settings)
@@ -46,7 +46,7 @@ import Testing
         #expect(live.engine.work.placements > 30, "seed \(seed)")
     }
 
-    @Test("An engine started from an image decides as the live one does from there on", arguments: 1...54)
+    @Test("An engine started from an image decides as the live one does from there on", arguments: 1...36)
     func imageEqualsLive(seed: UInt64) throws {
         let settings = Self.settings(seed)
         var live = EngineHarness(settings: settings)
@@ -73,7 +73,7 @@ import Testing
         }
     }
 
-    @Test("Two engines give equal facts for equal commands", arguments: 1...9)
+    @Test("Two engines give equal facts for equal commands", arguments: 1...5)
     func determinism(seed: UInt64) {
         var first = EngineHarness(settings: Self.settings(seed))
         var second = EngineHarness(settings: Self.settings(seed))
@@ -86,7 +86,7 @@ import Testing
         #expect(first.transactions == second.transactions, "seed \(seed)")
     }
 
-    @Test("A small budget of placements with resume ends where a large one ends", arguments: 1...20)
+    @Test("A small budget of placements with resume ends where a large one ends", arguments: 1...8)
     func budget(seed: UInt64) {
         var settings = EngineSettings()
         var large = EngineHarness(settings: settings)
@@ -106,7 +106,7 @@ import Testing
         #expect(small.engine.capacityDigest() == large.engine.capacityDigest(), "seed \(seed)")
     }
 
-    @Test("Explaining and reading change no decision", arguments: 1...9)
+    @Test("Explaining and reading change no decision", arguments: 1...5)
     func readersChangeNothing(seed: UInt64) {
         var quiet = EngineHarness(settings: Self.settings(seed))
         var asked = EngineHarness(settings: Self.settings(seed))
