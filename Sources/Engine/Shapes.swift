@@ -70,6 +70,8 @@ struct Queue {
     private var demands: [Demand: Int] = [:]
     /// Shapes with waiting jobs.
     private(set) var busy = 0
+    /// How often a demand came to the queue that no shape with waiting jobs had.
+    private(set) var demandsCome: UInt64 = 0
 
     var distinctDemands: Int { demands.count }
 
@@ -87,6 +89,8 @@ struct Queue {
 
     func count(_ index: ShapeIndex) -> Int { shapes[index]?.count ?? 0 }
 
+    func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
+
     /// Adds a waiting job and returns its shape.
     @discardableResult
     mutating func insert(_ job: Job) -> ShapeIndex {
@@ -94,25 +98,39 @@ struct Queue {
         if count(index) == 0 {
             idle -= 1
             busy += 1
-            demands[self[index].key.demand, default: 0] += 1
+            let demand = self[index].key.demand
+            if demands[demand] == nil { demandsCome += 1 }
+            demands[demand, default: 0] += 1
         }
         shapes[index]?.waiting.insert(QueueKey(job))
         shapes[index]?.count += 1
         return index
     }
 
-    /// Takes note that `job` waits no more.
-    mutating func remove(_ job: Job) {
+    /// Takes note that `job` waits no more, and returns its shape. `isWaiting` tells whether the job of a key still waits.
+    @discardableResult
+    mutating func remove(_ job: Job, isWaiting: (QueueKey) -> Bool) -> ShapeIndex {
         guard let index = indexByKey[ShapeKey(job.spec)] else { preconditionFailure("a waiting job has no shape") }
         shapes[index]?.count -= 1
         if let head = shapes[index]?.waiting.min, head == QueueKey(job) { shapes[index]?.waiting.removeMin() }
-        guard count(index) == 0 else { return }
+        guard count(index) == 0 else {
+            dropStaleKeys(index, isWaiting)
+            return index
+        }
         shapes[index]?.waiting = Heap()
         idle += 1
         busy -= 1
         let demand = self[index].key.demand
         if let left = demands[demand], left > 1 { demands[demand] = left - 1 } else { demands[demand] = nil }
         if idle > Self.idleShapes { dropIdle() }
+        return index
+    }
+
+    /// Once more keys are stale than not: a job that was cancelled behind the first one leaves its key behind, and a
+    /// first job that never leaves would let them gather without end.
+    private mutating func dropStaleKeys(_ index: ShapeIndex, _ isWaiting: (QueueKey) -> Bool) {
+        guard let shape = shapes[index], shape.waiting.count > 2 * shape.count + 64 else { return }
+        shapes[index]?.waiting = Heap(Set(shape.waiting.unordered.filter(isWaiting)).sorted())
     }
 
     /// The first waiting job of a shape. `isWaiting` tells whether the job of a key still waits.
