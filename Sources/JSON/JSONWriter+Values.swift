@@ -2,44 +2,39 @@
 // It must not know punctuation between values.
 
 extension JSONWriter {
-    public mutating func null() {
-        beginValue()
-        appendLiteral("null")
-    }
+    public mutating func null() { bare("null") }
 
-    public mutating func value(_ boolean: Bool) {
-        beginValue()
-        appendLiteral(boolean ? "true" : "false")
-    }
+    public mutating func value(_ boolean: Bool) { bare(boolean ? "true" : "false") }
 
     public mutating func value(_ integer: Int) { value(Int64(integer)) }
 
     public mutating func value(_ integer: Int64) {
-        beginValue()
-        if integer < 0 { append(Byte.minus) }
-        appendDigits(integer.magnitude)
+        let comma = beginValue()
+        appendDigits(integer.magnitude, comma: comma, isNegative: integer < 0)
     }
 
     public mutating func value(_ integer: UInt64) {
-        beginValue()
-        appendDigits(integer)
+        let comma = beginValue()
+        appendDigits(integer, comma: comma, isNegative: false)
     }
 
     /// The shortest text that reads back as the same double; JSON has no infinity and no NaN, they become null.
     public mutating func value(_ double: Double) {
         guard double.isFinite else { return null() }
-        beginValue()
-        appendRaw(double.description)
+        if beginValue() { append(Byte.comma) }
+        var text = double.description
+        // The bytes are copied inside the closure.
+        text.withUTF8 { unsafe append($0, 0..<$0.count) }
     }
 
     public mutating func value(_ string: String) {
-        beginValue()
-        appendQuoted(string)
+        let comma = beginValue()
+        appendQuoted(string, comma: comma)
     }
 
     /// A text known to need no escaping: ASCII without quotes, backslashes and control characters.
     public mutating func value(_ text: StaticString) {
-        beginValue()
+        if beginValue() { append(Byte.comma) }
         append(Byte.quote)
         appendLiteral(text)
         append(Byte.quote)
@@ -47,7 +42,7 @@ extension JSONWriter {
 
     /// An amount as a string: 3_200_000 is "3.20".
     public mutating func value(micros: Int64) {
-        beginValue()
+        if beginValue() { append(Byte.comma) }
         append(Byte.quote)
         appendDecimal(micros: micros)
         append(Byte.quote)
@@ -57,9 +52,15 @@ extension JSONWriter {
     public mutating func value(raw bytes: [UInt8]) { value(raw: bytes.span) }
 
     public mutating func value(raw bytes: Span<UInt8>) {
-        beginValue()
+        if beginValue() { append(Byte.comma) }
         // The bytes are copied inside the closure.
         unsafe bytes.withUnsafeBufferPointer { unsafe append($0, 0..<$0.count) }
+    }
+
+    @inline(__always)
+    private mutating func bare(_ text: StaticString) {
+        if beginValue() { append(Byte.comma) }
+        appendLiteral(text)
     }
 
     // MARK: Text
@@ -70,42 +71,53 @@ extension JSONWriter {
         text.withUTF8Buffer { unsafe append($0, 0..<$0.count) }
     }
 
-    private mutating func appendRaw(_ text: String) {
-        var text = text
-        // The bytes are copied inside the closure.
-        text.withUTF8 { unsafe append($0, 0..<$0.count) }
-    }
-
-    /// The string in quotes. Runs without escapes are found eight bytes at a time and copied whole.
-    mutating func appendQuoted(_ string: String) {
-        append(Byte.quote)
+    /// The string in quotes. Most need no escape: those go out in one write, found clean eight bytes at a time.
+    mutating func appendQuoted(_ string: String, comma: Bool) {
         var string = string
         // The bytes are copied inside the closure.
         string.withUTF8 { text in
-            var start = 0
-            var index = 0
-            let words = unsafe Span(_unsafeElements: text)
-            while true {
-                while index &+ 8 <= text.count {
-                    let marks = Eight.escapes(words.eight(at: index))
-                    if marks != 0 {
-                        index &+= Eight.firstMarked(marks)
-                        break
-                    }
-                    index &+= 8
+            let bytes = unsafe Span(_unsafeElements: text)
+            var stop = Self.firstEscape(bytes, from: 0)
+            guard stop < bytes.count else {
+                return append(upTo: bytes.count &+ 3) { output, start in
+                    var index = start
+                    if comma { Self.put(Byte.comma, &output, &index) }
+                    Self.put(Byte.quote, &output, &index)
+                    unsafe Self.copy(text, 0..<text.count, to: &output, at: index)
+                    index &+= text.count
+                    Self.put(Byte.quote, &output, &index)
+                    return index
                 }
-                guard index < text.count else { break }
-                let byte = words[index]
-                if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash {
-                    unsafe append(text, start..<index)
-                    appendEscape(byte)
-                    start = index &+ 1
-                }
-                index &+= 1
             }
-            unsafe append(text, start..<text.count)
+            if comma { append(Byte.comma) }
+            append(Byte.quote)
+            var start = 0
+            while stop < bytes.count {
+                unsafe append(text, start..<stop)
+                appendEscape(bytes[stop])
+                start = stop + 1
+                stop = Self.firstEscape(bytes, from: start)
+            }
+            unsafe append(text, start..<bytes.count)
+            append(Byte.quote)
         }
-        append(Byte.quote)
+    }
+
+    /// Index of the first byte that must be escaped, or the count.
+    @inline(__always)
+    private static func firstEscape(_ bytes: Span<UInt8>, from start: Int) -> Int {
+        var index = start
+        while index &+ 8 <= bytes.count {
+            let marks = Eight.escapes(bytes.eight(at: index))
+            if marks != 0 { return index &+ Eight.firstMarked(marks) }
+            index &+= 8
+        }
+        while index < bytes.count {
+            let byte = bytes[index]
+            if byte < 0x20 || byte == Byte.quote || byte == Byte.backslash { return index }
+            index &+= 1
+        }
+        return index
     }
 
     private mutating func appendEscape(_ byte: UInt8) {
@@ -127,25 +139,26 @@ extension JSONWriter {
     // MARK: Digits
 
     @inline(__always)
-    mutating func appendDigits(_ magnitude: UInt64) {
-        if magnitude < 10 { return append(Byte.zero &+ UInt8(truncatingIfNeeded: magnitude)) }
+    mutating func appendDigits(_ magnitude: UInt64, comma: Bool, isNegative: Bool) {
         let digitCount = Self.digitCount(magnitude)
-        append(upTo: digitCount) { output, start in
-            Self.write(magnitude, digitCount, &output, start)
-            return digitCount
+        append(upTo: digitCount &+ 2) { output, start in
+            var index = start
+            if comma { Self.put(Byte.comma, &output, &index) }
+            if isNegative { Self.put(Byte.minus, &output, &index) }
+            Self.write(magnitude, digitCount, &output, index)
+            return index &+ digitCount
         }
     }
 
     mutating func appendDecimal(micros: Int64) {
-        if micros < 0 { append(Byte.minus) }
         let (whole, fraction) = micros.magnitude.quotientAndRemainder(dividingBy: 1_000_000)
-        appendDigits(whole)
+        appendDigits(whole, comma: false, isNegative: micros < 0)
         append(upTo: 7) { output, start in
             output[start] = Byte.dot
             Self.write(fraction, 6, &output, start &+ 1)
             var digits = 6
             while digits > 2, output[start &+ digits] == Byte.zero { digits &-= 1 }
-            return digits &+ 1
+            return start &+ digits &+ 1
         }
     }
 

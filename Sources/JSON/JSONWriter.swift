@@ -69,8 +69,13 @@ public struct JSONWriter: ~Copyable {
     public mutating func endArray() { end(Byte.closeBracket, isObject: false) }
 
     private mutating func begin(_ byte: UInt8, isObject: Bool) {
-        beginValue()
-        append(byte)
+        let comma = beginValue()
+        append(upTo: 2) { output, start in
+            var index = start
+            if comma { Self.put(Byte.comma, &output, &index) }
+            Self.put(byte, &output, &index)
+            return index
+        }
         depth &+= 1
         objects = objects << 1 | (isObject ? 1 : 0)
         needsComma = false
@@ -82,7 +87,7 @@ public struct JSONWriter: ~Copyable {
             "an end without its beginning")
         depth &-= 1
         objects >>= 1
-        if isPretty && needsComma { breakLine() }
+        if isPretty && needsComma { breakLine(comma: false) }
         append(byte)
         needsComma = true
     }
@@ -91,59 +96,62 @@ public struct JSONWriter: ~Copyable {
 
     /// A key known to need no escaping: ASCII without quotes, backslashes and control characters.
     public mutating func key(_ key: StaticString) {
-        beginKey()
+        let comma = beginKey()
+        let isPretty = isPretty
         // The literal's bytes are copied inside the closure.
         key.withUTF8Buffer { key in
-            makeRoom(key.count + 5)
-            let isPretty = isPretty
-            var index = used
-            var output = storage.mutableSpan
-            output[index] = Byte.quote
-            index &+= 1
-            unsafe Self.copy(key, 0..<key.count, to: &output, at: index)
-            index &+= key.count
-            output[index] = Byte.quote
-            output[index &+ 1] = Byte.colon
-            index &+= 2
-            if isPretty {
-                output[index] = Byte.space
-                index &+= 1
+            append(upTo: key.count &+ 5) { output, start in
+                var index = start
+                if comma { Self.put(Byte.comma, &output, &index) }
+                Self.put(Byte.quote, &output, &index)
+                unsafe Self.copy(key, 0..<key.count, to: &output, at: index)
+                index &+= key.count
+                Self.put(Byte.quote, &output, &index)
+                Self.put(Byte.colon, &output, &index)
+                if isPretty { Self.put(Byte.space, &output, &index) }
+                return index
             }
-            used = index
         }
     }
 
     /// Any key.
     public mutating func key(string key: String) {
-        beginKey()
-        appendQuoted(key)
+        let comma = beginKey()
+        appendQuoted(key, comma: comma)
         append(Byte.colon)
         if isPretty { append(Byte.space) }
     }
 
+    /// Returns whether a comma is still to be put before the key.
     @inline(__always)
-    private mutating func beginKey() {
+    private mutating func beginKey() -> Bool {
         assert(depth > 0 && !isBehindKey && (depth > 64 || objects & 1 == 1), "a key outside an object")
-        if needsComma { append(Byte.comma) }
-        if isPretty { breakLine() }
+        let comma = needsComma
         needsComma = false
         isBehindKey = true
+        guard isPretty else { return comma }
+        breakLine(comma: comma)
+        return false
     }
 
     // MARK: Punctuation and room
 
-    /// Puts what belongs before a value.
+    /// Puts what belongs before a value, but returns whether a comma is still to be put: it goes out with the value,
+    /// because each separate write checks anew that the buffer is not shared.
     @inline(__always)
-    mutating func beginValue() {
+    mutating func beginValue() -> Bool {
         assert(depth == 0 ? !needsComma : depth > 64 || isBehindKey == (objects & 1 == 1), "a value out of place")
-        if needsComma { append(Byte.comma) }
-        if isPretty && !isBehindKey && depth > 0 { breakLine() }
+        let comma = needsComma
+        let breaks = isPretty && !isBehindKey && depth > 0
         needsComma = true
         isBehindKey = false
+        guard breaks else { return comma }
+        breakLine(comma: comma)
+        return false
     }
 
-    private mutating func breakLine() {
-        makeRoom(1 + 2 * depth)
+    private mutating func breakLine(comma: Bool) {
+        if comma { append(Byte.comma) }
         append(Byte.lineFeed)
         for _ in 0..<2 * depth { append(Byte.space) }
     }
@@ -165,14 +173,14 @@ public struct JSONWriter: ~Copyable {
         used = start &+ range.count
     }
 
-    /// Lets `write` fill at most `limit` bytes and say how many it did.
+    /// Lets `write` fill at most `limit` bytes from `start` on; it returns the index behind the last one.
     @inline(__always)
     mutating func append(upTo limit: Int, _ write: (inout MutableSpan<UInt8>, _ start: Int) -> Int) {
         makeRoom(limit)
         let start = used
         var output = storage.mutableSpan
-        let written = write(&output, start)
-        used = start &+ written
+        let end = write(&output, start)
+        used = end
     }
 
     @inline(__always)
@@ -188,7 +196,13 @@ public struct JSONWriter: ~Copyable {
     }
 
     @inline(__always)
-    private static func copy(
+    static func put(_ byte: UInt8, _ output: inout MutableSpan<UInt8>, _ index: inout Int) {
+        output[index] = byte
+        index &+= 1
+    }
+
+    @inline(__always)
+    static func copy(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, to output: inout MutableSpan<UInt8>, at start: Int
     ) {
         // Both bounds are checked here, then the bytes are moved at once.

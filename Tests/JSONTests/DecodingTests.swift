@@ -28,18 +28,30 @@ private enum Tier: String, CaseIterable { case node, domain, block, pool }
              "inner":{"deep":{"v":-5}},"big":18446744073709551615}
             """
         let total = try decodeObject(Array(text.utf8)) { r in
-            #expect(r.integer("big") as UInt64 == .max)
-            #expect(r.string("name") == "x")
-            #expect(r.integer("count", in: 1...100_000) as Int32 == 3)
-            #expect(r.double("ratio") == 0.5)
-            #expect(r.micros("price") == 3_200_000)
-            #expect(r.micros("cheap") == 1)
-            #expect(r.boolean("on"))
-            #expect(r.choice("tier", of: Tier.self) == .block)
-            #expect(r.stringMap("labels").map { $0.0 + $0.1 } == ["a1", "b2"])
-            #expect(r.array("regions") { $0.string() } == ["r1", "r2"])
-            #expect(r.array("grid") { $0.array { $0.integer() as Int } } == [[1], [2, 3]])
-            #expect(r.optionalString("absent") == nil)
+            let value1: UInt64 = r.integer("big")
+            #expect(value1 == .max)
+            let value2 = r.string("name")
+            #expect(value2 == "x")
+            let value3: Int32 = r.integer("count", in: 1...100_000)
+            #expect(value3 == 3)
+            let value4 = r.double("ratio")
+            #expect(value4 == 0.5)
+            let value5 = r.micros("price")
+            #expect(value5 == 3_200_000)
+            let value6 = r.micros("cheap")
+            #expect(value6 == 1)
+            let value7 = r.boolean("on")
+            #expect(value7)
+            let value8 = r.choice("tier", of: Tier.self)
+            #expect(value8 == .block)
+            let value9 = r.stringMap("labels").map { $0.0 + $0.1 }
+            #expect(value9 == ["a1", "b2"])
+            let value10 = r.array("regions") { $0.string() }
+            #expect(value10 == ["r1", "r2"])
+            let value11 = r.array("grid") { $0.array { $0.integer() as Int } }
+            #expect(value11 == [[1], [2, 3]])
+            let value12 = r.optionalString("absent")
+            #expect(value12 == nil)
             let deep: Int = r.object("inner") { $0.object("deep") { $0.integer("v") } }
             return r.objects("groups") { $0.integer("n") as Int }.reduce(deep, +)
         }
@@ -114,8 +126,10 @@ private enum Tier: String, CaseIterable { case node, domain, block, pool }
                 r in
                 for name in asked {
                     let isThere = present.contains { $0.description == name.description }
-                    #expect(r.has(name) == isThere, "seed \(seed)")
-                    #expect((r.optionalInteger(name) as Int? == 1) == isThere, "seed \(seed)")
+                    let value13 = r.has(name)
+                    #expect(value13 == isThere, "seed \(seed)")
+                    let number: Int? = r.optionalInteger(name)
+                    #expect((number == 1) == isThere, "seed \(seed)")
                 }
             }
             let unknown = members.map { $0.0 }.filter { key in !asked.contains { $0.description == key } }
@@ -140,8 +154,10 @@ private enum Tier: String, CaseIterable { case node, domain, block, pool }
     @Test func `a caller adds mistakes of its own and reads values its own way`() {
         let text = "{\"id\":\"bad id\",\"any\":[1,{}],\"ok\":\"x\"}"
         let found = mistakes(text) { r in
-            #expect(r.parsed("id", "a name without spaces") { $0.contains(" ") ? nil : $0 } == nil)
-            #expect(r.parsed("ok", "a name without spaces") { $0.contains(" ") ? nil : $0 } == "x")
+            let value14 = r.parsed("id", "a name without spaces") { $0.contains(" ") ? nil : $0 }
+            #expect(value14 == nil)
+            let value15 = r.parsed("ok", "a name without spaces") { $0.contains(" ") ? nil : $0 }
+            #expect(value15 == "x")
             r.field("any")?.mistake(.invalid, "No.")
             r.mistake(.invalid, "ok", "Not that either.")
             r.mistake(.invalid, nil, "All of it.")
