@@ -79,7 +79,9 @@ import Testing
     }
 
     @Test func `doubles are written shortest, and what is not finite becomes null`() {
-        for (double, text) in [(0.1, "0.1"), (1, "1.0"), (-0.0, "-0.0"), (1e300, "1e+300"), (Double.leastNonzeroMagnitude, "5e-324")] {
+        for (double, text) in [
+            (0.1, "0.1"), (1, "1.0"), (-0.0, "-0.0"), (1e300, "1e+300"), (Double.leastNonzeroMagnitude, "5e-324"),
+        ] {
             #expect(written { $0.value(double as Double) } == text)
         }
         #expect(written { $0.value(Double.nan) } == "null")
