@@ -116,13 +116,12 @@ public struct ObjectReader: ~Copyable {
     @usableFromInline
     consuming func finish() {
         if foundCount < count {
-            let known = decoding.absentNames(reader: id)
             let tape = decoding.document.tape
+            let known = decoding.absentNames(reader: id) + presentNames
             var key = object + 3
             var left = count - foundCount
             for ordinal in 0..<count where left > 0 {
-                let isSeen = ordinal < 64 ? seen & 1 << UInt64(ordinal) != 0 : seenBeyond.contains(ordinal)
-                if !isSeen {
+                if !isSeen(ordinal) {
                     guard decoding.mistakes.count < decoding.maxMistakes else {
                         decoding.leaveOut(left)
                         break
@@ -134,6 +133,21 @@ public struct ObjectReader: ~Copyable {
             }
         }
         decoding.forgetAbsent(reader: id)
+    }
+
+    private func isSeen(_ ordinal: Int) -> Bool {
+        ordinal < 64 ? seen & 1 << UInt64(ordinal) != 0 : seenBeyond.contains(ordinal)
+    }
+
+    /// Names of the members that were asked for. Only made once there is a mistake to tell.
+    private var presentNames: [String] {
+        var names: [String] = []
+        var key = object + 3
+        for ordinal in 0..<count {
+            if isSeen(ordinal) { names.append(decoding.document.text(decoding.document.tape[key])) }
+            key = Tape.next(key + 1, decoding.document.tape[key + 1])
+        }
+        return names
     }
 
     private func noteUnknown(_ key: Int, _ known: [String]) {
