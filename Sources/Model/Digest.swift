@@ -77,7 +77,7 @@ extension Digest {
 }
 
 extension JobLife {
-    /// The part of the state digest of the job with this 
+    /// The part of the state digest of the job with this
     func digest(number: JobNumber, specDigest: UInt64) -> UInt64 {
         var digest = Digest(seed: 2)
         digest.add(number.value)
