@@ -13,9 +13,13 @@ extension JobSpec {
         let tenant = fields.name("tenant")
         let priority = fields.integer("priority", in: 0...Bounds.priority)
         var groups: [WorkerGroup] = []
-        if let workers = fields.array("workers", required: true, count: 1...1) {
-            for (value, pointer) in workers {
-                if let group = WorkerGroup(value, at: pointer, mistakes) { groups.append(group) }
+        if let workers = fields.array("workers", required: true) {
+            if workers.count == 1 {
+                groups = workers.compactMap { WorkerGroup($0.value, at: $0.pointer, mistakes) }
+            } else {
+                mistakes.add(
+                    fields.pointer("workers"), .outOfRange,
+                    "has \(workers.count) groups; a job has exactly one group of equal workers")
             }
         }
         let accelerators = fields.strings("accelerators", maxCount: Bounds.listEntries, check: Rule.name)
@@ -59,7 +63,9 @@ extension PlaceList {
         let regions = fields.strings("regions", maxCount: Bounds.listEntries, maxBytes: 257, check: Rule.region)
         let pools = fields.strings("pools", maxCount: Bounds.listEntries, check: Rule.name)
         fields.finish()
-        self.init(providers: providers ?? [], regions: regions ?? [], pools: pools ?? [])
+        // The lists are sets: in one order, equal ones make equal jobs.
+        self.init(
+            providers: (providers ?? []).sorted(), regions: (regions ?? []).sorted(), pools: (pools ?? []).sorted())
     }
 }
 
@@ -97,7 +103,7 @@ enum Rule {
             ? nil : "must be a region's name, or a provider's name, '/' and a region's name"
     }
 
-    static func label(_ text: String) -> String? { Names.isValidNodeName(text) ? nil : "as a label's name " + nameRule }
+    static func label(_ text: String) -> String? { nodeName(text).map { "the label's name " + $0 } }
 }
 
 extension Fields {

@@ -55,11 +55,23 @@ extension NodeShape {
 extension Fields {
     /// A decimal amount of USD as a string, in micro-USD.
     mutating func price(_ name: String) -> Int64? {
-        guard let text = string(name, maxBytes: 32) else { return nil }
-        guard let micros = Decimal.micros(text), micros <= Bounds.priceMicroUSDPerGPUHour else {
+        guard let value = value(name) else { return nil }
+        guard let text = value.string else {
+            mistakes.add(
+                pointer(name), .wrongType,
+                "must be a decimal number of USD as a string, like \"3.25\", not \(value.named)")
+            return nil
+        }
+        guard text.utf8.count <= 32, let micros = Decimal.micros(text) else {
             mistakes.add(
                 pointer(name), .invalid,
-                "is '\(text)'; it must be a decimal number of USD with at most six decimals, like \"3.25\"")
+                "must be a decimal number of USD with at most six decimals, like \"3.25\"")
+            return nil
+        }
+        if micros > Bounds.priceMicroUSDPerGPUHour {
+            mistakes.add(
+                pointer(name), .outOfRange,
+                "is \(text); it must be from 0 to \(Bounds.priceMicroUSDPerGPUHour / 1_000_000) USD")
             return nil
         }
         return micros
@@ -70,13 +82,17 @@ extension Topology {
     /// One of `topology` (counts), `nodes` (a list) and `nodesFile` (NDJSON).
     init?(_ fields: inout Fields, gpus: Int, readNodes: ((String) throws -> [UInt8])?) {
         let mistakes = fields.mistakes
+        let before = mistakes.list.count + mistakes.leftOut
         let counts = fields.object("topology")
         let nodes = fields.array("nodes", count: 1...Bounds.nodesPerPool)
         let file = readNodes == nil ? nil : fields.string("nodesFile", maxBytes: 4096)
         let given = (counts == nil ? 0 : 1) + (nodes == nil ? 0 : 1) + (file == nil ? 0 : 1)
         guard given == 1 else {
+            // One that is there and was refused is not missing.
+            if given == 0 && mistakes.list.count + mistakes.leftOut > before { return nil }
             let ways = readNodes == nil ? "'topology' or 'nodes'" : "'topology', 'nodes' or 'nodesFile'"
-            mistakes.add(fields.pointer, .missing, "needs exactly one of \(ways), and has \(given)")
+            mistakes.add(
+                fields.pointer, given == 0 ? .missing : .invalid, "needs exactly one of \(ways), and has \(given)")
             return nil
         }
         if var counts {
