@@ -37,6 +37,9 @@ public final class BerthAPI: Sendable {
         }
     }
 
+    /// The newest revision that is on disk.
+    public var revision: UInt64 { backend.view.revision }
+
     public func handle(_ request: HTTPRequest, _ responder: consuming Responder) {
         switch router.match(request) {
         case .found(let row, let parameters):

@@ -50,7 +50,8 @@ extension BerthAPI {
                 var isDecided = false
                 for (line, read) in jobs {
                     switch read {
-                    case .problem(let encoded, let status): writer.batchLine(line, status: status) { $0.value(raw: encoded) }
+                    case .problem(let encoded, let status):
+                        writer.batchLine(line, status: status) { $0.value(raw: encoded) }
                     case .value(let spec):
                         let decision = desk.decide(.submit(spec))
                         // Where nothing at all can be written, the whole call says so, and a script sees it in the status.

@@ -38,7 +38,8 @@ extension ObjectReader {
     /// A decimal amount of USD, as a string and never as a number, in micro-USD.
     fileprivate mutating func price(_ field: StaticString) -> Int64? {
         let most = Bounds.priceMicroUSDPerGPUHour
-        let expected = "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
+        let expected =
+            "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
         return optionalParsed(field, expected) { text in
             guard case .success(let micros) = Money.micros(text), micros <= most else { return nil }
             return micros
