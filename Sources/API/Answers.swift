@@ -14,31 +14,38 @@ enum Answer {
     static func json(
         _ status: HTTPStatus = 200, revision: UInt64, reserving capacity: Int = 1024, _ body: (inout JSONWriter) -> Void
     ) -> HTTPResponse {
-        var writer = JSONWriter(reserving: capacity)
+        var writer = JSONWriter(capacity: capacity)
         body(&writer)
-        writer.endLine()
-        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.bytes)
+        writer.newLine()
+        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.take())
     }
 
     static func revisionField(_ revision: UInt64) -> [HTTPField] {
         [HTTPField("X-Berth-Revision", String(revision)), HTTPField("Cache-Control", "no-store")]
     }
 
-    static func problem(_ problem: Problem, instance: String, mistakes: Mistakes? = nil, revision: UInt64)
+    /// 204 with what a path allows.
+    static func empty(allow: String, revision: UInt64) -> HTTPResponse {
+        var response = HTTPResponse(204, fields: revisionField(revision))
+        response.add("Allow", allow)
+        return response
+    }
+
+    static func problem(_ problem: Problem, instance: String, mistakes: JSONFailure? = nil, revision: UInt64)
         -> HTTPResponse
     {
         var writer = JSONWriter()
         writer.problem(problem, instance: instance, mistakes: mistakes)
-        writer.endLine()
+        writer.newLine()
         var response = HTTPResponse(
-            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.bytes)
+            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.take())
         if let seconds = problem.type.retryAfterSeconds { response.add("Retry-After", String(seconds)) }
         return response
     }
 }
 
 extension JSONWriter {
-    mutating func problem(_ problem: Problem, instance: String?, mistakes: Mistakes? = nil) {
+    mutating func problem(_ problem: Problem, instance: String?, mistakes: JSONFailure? = nil) {
         object { writer in
             writer.member("type", "urn:berth:problem:" + problem.type.rawValue)
             writer.member("title", problem.type.title)
@@ -46,14 +53,14 @@ extension JSONWriter {
             writer.member("detail", problem.detail)
             if let instance { writer.member("instance", instance) }
             if let state = problem.state { writer.member("state", state) }
-            guard let mistakes, !mistakes.isEmpty else { return }
+            guard let mistakes else { return }
             writer.key("errors")
             writer.array { writer in
-                for mistake in mistakes.list {
+                for mistake in mistakes.mistakes {
                     writer.object { writer in
                         writer.member("pointer", mistake.pointer)
                         writer.member("code", mistake.code.rawValue)
-                        writer.member("detail", mistake.detail)
+                        writer.member("detail", mistake.message)
                     }
                 }
             }
@@ -65,12 +72,12 @@ extension JSONWriter {
 /// A body read, or the problem that it has.
 enum Read<Value> {
     case value(Value)
-    case problem(Problem, Mistakes?)
+    case problem(Problem, JSONFailure?)
 }
 
 enum Body {
     /// Parses and decodes a JSON body.
-    static func read<Value>(_ request: HTTPRequest, _ decode: (JSONValue, Mistakes) -> Value?) -> Read<Value> {
+    static func read<Value>(_ request: HTTPRequest, _ decode: (inout ObjectReader) -> Value) -> Read<Value> {
         guard isJSON(request) else {
             return .problem(
                 Problem(
@@ -80,32 +87,38 @@ enum Body {
                             ?? "It came without a Content-Type.")),
                 nil)
         }
-        return read(request.body, in: 0..<request.body.count, decode)
+        return read(request.body, in: 0..<request.body.count, { $0.description }, decode)
     }
 
-    static func read<Value>(
-        _ bytes: [UInt8], in range: Range<Int>, _ decode: (JSONValue, Mistakes) -> Value?
+    /// Reads one line of NDJSON, whose number stands elsewhere in the answer.
+    static func readLine<Value>(
+        _ bytes: [UInt8], in range: Range<Int>, _ decode: (inout ObjectReader) -> Value
     ) -> Read<Value> {
-        let document: JSONDocument
-        do throws(JSONSyntaxError) {
-            document = try JSONDocument(bytes, in: range)
+        read(bytes, in: range, { "Column \($0.column): \($0.message)" }, decode)
+    }
+
+    private static func read<Value>(
+        _ bytes: [UInt8], in range: Range<Int>, _ place: (JSONSyntaxError) -> String,
+        _ decode: (inout ObjectReader) -> Value
+    ) -> Read<Value> {
+        do throws(JSONFailure) {
+            return .value(try decodeObject(bytes, in: range, decode))
         } catch {
-            return .problem(Problem(.invalidJSON, "At \(error.description)."), nil)
+            if case .syntax(let fault) = error {
+                return .problem(Problem(.invalidJSON, "\(place(fault)) Nothing was changed."), nil)
+            }
+            let count = error.mistakes.count + error.leftOut
+            let words = count == 1 ? "1 mistake" : "\(count) mistakes"
+            return .problem(
+                Problem(.invalidBody, "The body has \(words); 'errors' lists them. Nothing was changed."), error)
         }
-        let mistakes = Mistakes()
-        if let value = decode(document.root, mistakes), mistakes.isEmpty { return .value(value) }
-        let count = mistakes.list.count + mistakes.leftOut
-        return .problem(
-            Problem(
-                .invalidBody,
-                "The body has \(count == 1 ? "1 mistake" : "\(count) mistakes"); 'errors' lists them. Nothing was changed."
-            ),
-            mistakes)
     }
 
     /// A call that needs no body takes none, or an empty object.
     static func isEmpty(_ request: HTTPRequest) -> Bool {
-        request.body.isEmpty || request.body.allSatisfy { [0x20, 0x0A, 0x0D, 0x09, 0x7B, 0x7D].contains($0) }
+        if request.body.allSatisfy({ [0x20, 0x0A, 0x0D, 0x09].contains($0) }) { return true }
+        guard let root = try? JSONDocument(request.body).root else { return false }
+        return root.kind == .object && root.count == 0
     }
 
     static func isJSON(_ request: HTTPRequest) -> Bool { isMedia(request, "application/json") }
@@ -129,7 +142,8 @@ extension BerthAPI {
         if request.path.count == 1, request.path[0].text == "livez" {
             return HTTPResponse(200, contentType: Answer.json, body: Array("{\"status\":\"alive\"}\n".utf8))
         }
-        let problem = Problem(.starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
+        let problem = Problem(
+            .starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
         return Answer.problem(problem, instance: request.target, revision: 0)
     }
 }

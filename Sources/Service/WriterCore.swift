@@ -39,7 +39,9 @@ extension Writer {
         /// Brings work back to the writer's queue.
         typealias Resume = @Sendable (@escaping @Sendable () -> Void) -> Void
 
-        init(engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published) {
+        init(
+            engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published
+        ) {
             self.engine = engine
             snapshotBytes = -store.report.bytes
             self.store = store
@@ -122,7 +124,8 @@ extension Writer {
         }
 
         private func fail(_ reason: String) {
-            log.critical("the journal has failed; no more changes are taken until a restart", metadata: ["reason": "\(reason)"])
+            log.critical(
+                "the journal has failed; no more changes are taken until a restart", metadata: ["reason": "\(reason)"])
             mode = .stopped(.journalFailed(reason))
             published.update { $0.stop = .journalFailed(reason) }
             // Nobody may see what a crash would take back, so the state is made again from what is on disk.
@@ -184,7 +187,8 @@ extension Writer {
                     }
                 }
             case .failure(let error):
-                log.warning("the snapshot was not written; the journal is kept instead", metadata: ["error": "\(error)"])
+                log.warning(
+                    "the snapshot was not written; the journal is kept instead", metadata: ["error": "\(error)"])
             }
         }
 

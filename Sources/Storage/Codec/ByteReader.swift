@@ -54,7 +54,8 @@ struct ByteReader {
         return bytes[position]
     }
 
-    mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type) throws(DecodeError) -> Number {
+    mutating func fixed<Number: FixedWidthInteger & BitwiseCopyable>(_ type: Number.Type) throws(DecodeError) -> Number
+    {
         guard remaining >= MemoryLayout<Number>.size else { throw fail(.truncated) }
         defer { position += MemoryLayout<Number>.size }
         return bytes.fixed(at: position, type)
@@ -159,7 +160,8 @@ struct ByteReader {
 
 extension [UInt8] {
     /// The little-endian number at `offset`.
-    func fixed<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, _ type: Number.Type = Number.self) -> Number {
+    func fixed<Number: FixedWidthInteger & BitwiseCopyable>(at offset: Int, _ type: Number.Type = Number.self) -> Number
+    {
         precondition(offset >= 0 && offset + MemoryLayout<Number>.size <= count, "the number is inside the buffer")
         return Number(littleEndian: unsafe span.bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: type))
     }

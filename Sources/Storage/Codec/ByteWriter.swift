@@ -27,9 +27,6 @@ struct ByteWriter {
 
     mutating func zeros(_ count: Int) { bytes.append(contentsOf: repeatElement(0, count: count)) }
 
-    /// Appends zeros until the count is a multiple of eight.
-    mutating func pad() { zeros(-bytes.count & 7) }
-
     mutating func varint(_ value: UInt64) {
         var rest = value
         while rest >= 0x80 {
@@ -47,7 +44,16 @@ struct ByteWriter {
 
     mutating func text(_ value: String) {
         count(value.utf8.count)
-        bytes.append(contentsOf: value.utf8)
+        raw(value)
+    }
+
+    /// The bytes of a text without their count.
+    mutating func raw(_ value: String) {
+        // One copy of all bytes instead of one append a byte.
+        let isDone: Void? = unsafe value.utf8.withContiguousStorageIfAvailable {
+            unsafe bytes.append(contentsOf: $0)
+        }
+        if isDone == nil { bytes.append(contentsOf: value.utf8) }
     }
 
     mutating func optional<Value>(_ value: Value?, _ write: (inout ByteWriter, Value) -> Void) {

@@ -69,7 +69,7 @@ extension ByteWriter {
         // Bytes are compared: two strings that look alike are equal in Swift and may differ in bytes.
         if let last, value.utf8.elementsEqual(last.utf8) { return count(0) }
         count(value.utf8.count + 1)
-        bytes.append(contentsOf: value.utf8)
+        raw(value)
     }
 
     mutating func placement(_ placement: Placement) {

@@ -99,8 +99,9 @@ public final class PosixDisk: Disk {
         } catch .system(_, _, errno: EWOULDBLOCK) {
             throw .locked(path: path, pid: lock.processID())
         }
-        try SystemCall.run("ftruncate", path) { ftruncate(descriptor, 0) }
-        try lock.write(Array("\(getpid())\n".utf8).span, at: 0)
+        // The number only serves the message to the next one, and must not keep a server from starting on a full disk.
+        ftruncate(descriptor, 0)
+        try? lock.write(Array("\(getpid())\n".utf8).span, at: 0)
         return lock
     }
 }

@@ -58,6 +58,11 @@
 //     tail is torn. A torn tail is cut: zeros are written from X to the last byte that is not zero, and flushed, before
 //     anything is appended, so that its pieces can never be found again.
 //  6. R below S is damage: a snapshot is only taken of revisions that are on disk.
+//  7. Who goes on writing first makes durable what was read. A process that was killed between a write and its flush, or
+//     whose flush failed, leaves records that the next one reads from the kernel's memory and that a power cut could
+//     still take back. So those of the last flush, from the last record with unflushed = 0 on, or from the first record
+//     of the last segment, are written again, because after a failed flush the kernel takes its pages for clean; then
+//     the file is flushed and the directory synced.
 //
 // WHAT THIS CANNOT TELL. A bit that changed within the very last flush looks like a torn tail. So does the loss of all of
 // the last flushes by a disk that answered a flush without doing it. The writer overwrites a sector that holds

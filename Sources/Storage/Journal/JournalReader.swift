@@ -10,6 +10,8 @@ struct JournalEnd {
     var path: String
     /// Where the next record goes.
     var offset: Int
+    /// Where the last flush began in the last segment.
+    var flushOffset: Int
     var checksum: UInt64
     var revision: UInt64
     var tail: SegmentTail
@@ -48,7 +50,8 @@ struct JournalReader {
         for index in first..<segments.count {
             if index > first {
                 let next = try SegmentReader(disk, firstRevision: segments[index])
-                guard next.head.firstRevision == reader.revision + 1, next.head.previousChecksum == reader.checksum else {
+                guard next.head.firstRevision == reader.revision + 1, next.head.previousChecksum == reader.checksum
+                else {
                     throw reader.damage(
                         "the records after revision \(reader.revision) are missing or altered; the next segment "
                             + "begins at revision \(next.head.firstRevision)")
@@ -74,7 +77,8 @@ struct JournalReader {
         }
         return JournalEnd(
             head: reader.head, segmentBytes: reader.bytes, path: reader.path, offset: reader.offset,
-            checksum: reader.checksum, revision: reader.revision, tail: tail, transactions: transactions, bytes: bytes,
+            flushOffset: reader.flushOffset, checksum: reader.checksum, revision: reader.revision, tail: tail,
+            transactions: transactions, bytes: bytes,
             segments: segments.count - first)
     }
 }

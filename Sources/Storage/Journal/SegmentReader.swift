@@ -26,6 +26,8 @@ struct SegmentReader {
     private(set) var offset = SegmentHead.bytes
     private(set) var checksum: UInt64
     private(set) var revision: UInt64
+    /// Where the part of the last flush begins that stands in this segment.
+    private(set) var flushOffset = SegmentHead.bytes
 
     init(_ disk: any Disk, firstRevision: UInt64) throws(StorageError) {
         let name = FileName.segment(firstRevision)
@@ -53,6 +55,7 @@ struct SegmentReader {
             head.previousChecksum == checksum
         else { return nil }
         defer { offset += head.extent }
+        if head.unflushed == 0 { flushOffset = offset }
         revision = head.lastRevision
         checksum = head.checksum
         return SegmentRecord(head: head, offset: offset)

@@ -92,24 +92,31 @@ public final class SpareSegments: Sendable {
         return state.withLock { state in state.spares.contains { $0.bytes >= bytes } }
     }
 
-    /// Turns retired segments into spares, or deletes those that are too many or not of the usual size.
+    /// Turns retired segments into spares, or deletes those that are too many or not of the usual size. Holds the lock
+    /// only to count, so that a writer in need of a spare does not wait for deletions.
     func recycle(_ names: [String]) throws(StorageError) {
-        try state.withLock { state throws(StorageError) in
-            var kept: [SpareSegment] = []
-            // Oldest first, so that the segments left after a crash are still a row without a gap.
-            for name in names {
-                let bytes = try disk.open(name, .read).size()
-                guard bytes == options.segmentBytes, state.spares.count + kept.count < options.spareSegments else {
-                    try disk.remove(name)
-                    continue
-                }
-                let spare = SpareSegment(name: FileName.spare(state.nextNumber), bytes: bytes)
-                try disk.rename(name, to: spare.name)
-                state.nextNumber += 1
-                kept.append(spare)
+        var (room, number) = state.withLock { state in
+            let room = max(0, options.spareSegments - state.spares.count)
+            defer { state.nextNumber += UInt64(room) }
+            return (room, state.nextNumber)
+        }
+        var kept: [SpareSegment] = []
+        // Oldest first, so that the segments left after a crash are still a row without a gap.
+        for name in names {
+            let bytes = try disk.open(name, .read).size()
+            guard bytes == options.segmentBytes, room > 0 else {
+                try disk.remove(name)
+                continue
             }
-            // Before a spare gets a new head, the power must not be able to bring its old name back.
-            try disk.syncNames()
+            let spare = SpareSegment(name: FileName.spare(number), bytes: bytes)
+            try disk.rename(name, to: spare.name)
+            number += 1
+            room -= 1
+            kept.append(spare)
+        }
+        // Before a spare gets a new head, the power must not be able to bring its old name back.
+        try disk.syncNames()
+        state.withLock { state in
             state.spares += kept
             counted.store(state.spares.count, ordering: .relaxed)
         }

@@ -55,7 +55,8 @@ extension Store {
         for (index, firstRevision) in segments.enumerated() {
             do throws(StorageError) {
                 var reader = try SegmentReader(disk, firstRevision: firstRevision)
-                if let last, last.revision + 1 != reader.head.firstRevision || last.checksum != reader.head.previousChecksum
+                if let last,
+                    last.revision + 1 != reader.head.firstRevision || last.checksum != reader.head.previousChecksum
                 {
                     try inspection.note(
                         last.damage(

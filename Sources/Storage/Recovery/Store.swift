@@ -85,7 +85,7 @@ public struct Recovery: ~Copyable {
     /// Hands every transaction after the snapshot to `apply`, in order. It returns nil, or why the transaction cannot be
     /// applied, as when the state's digest differs afterwards; that is thrown as `.damaged` with file and offset.
     /// Then cuts a torn tail and opens the journal for writing.
-    public consuming func replay(_ apply: (Transaction) -> String?) throws(StorageError) -> Store {
+    public consuming func replay(_ apply: (Transaction) -> String?) throws(StorageError) -> sending Store {
         let names = try disk.list()
         let spares = try SpareSegments(disk, options, names: names)
         let reader = JournalReader(disk, names: names)
@@ -98,7 +98,7 @@ public struct Recovery: ~Copyable {
                 return true
             }
             guard let end else { preconditionFailure("a reading that nobody ended reaches the end") }
-            try cut(end)
+            try settle(end)
             report.transactions = end.transactions
             report.bytes = end.bytes
             report.segments = end.segments
@@ -117,18 +117,27 @@ public struct Recovery: ~Copyable {
         return Store(journal: journal, snapshots: snapshots, report: report, lock: lock)
     }
 
-    /// Step 5 of JournalFormat.swift: zeros over the torn tail, flushed before anything is appended.
-    private mutating func cut(_ end: JournalEnd) throws(StorageError) {
-        guard case .torn(let bytes) = end.tail else { return }
+    /// Makes durable what was read, before anybody sees it: step 7 of JournalFormat.swift, and the cut of step 5.
+    private mutating func settle(_ end: JournalEnd) throws(StorageError) {
         let file = try disk.open(FileName.segment(end.head.firstRevision), .readWrite)
-        let zeros = [UInt8](repeating: 0, count: min(bytes, 1 << 20))
-        var done = 0
-        while done < bytes {
-            let count = min(zeros.count, bytes - done)
-            try file.write(zeros.span.extracting(0..<count), at: end.offset + done)
-            done += count
+        var buffer = [UInt8](repeating: 0, count: 1 << 20)
+        var offset = end.flushOffset
+        while offset < end.offset {
+            let count = try file.read(into: &buffer, 0..<min(buffer.count, end.offset - offset), at: offset)
+            if count == 0 { throw .damaged(file: end.path, offset: offset, reason: "the file became shorter") }
+            try file.write(buffer.span.extracting(0..<count), at: offset)
+            offset += count
+        }
+        if case .torn(let bytes) = end.tail {
+            buffer = [UInt8](repeating: 0, count: min(bytes, 1 << 20))
+            while offset < end.offset + bytes {
+                let count = min(buffer.count, end.offset + bytes - offset)
+                try file.write(buffer.span.extracting(0..<count), at: offset)
+                offset += count
+            }
+            report.cut = .init(file: end.path, offset: end.offset, bytes: bytes)
         }
         try file.flush()
-        report.cut = .init(file: end.path, offset: end.offset, bytes: bytes)
+        try disk.syncNames()
     }
 }
