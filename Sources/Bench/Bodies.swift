@@ -16,6 +16,7 @@ enum Bodies {
             + "\"workers\":[{\"name\":\"trainer\",\"count\":1,\"gpus\":1,\"cpuMillis\":1000,\"memoryMiB\":2048}],"
             + "\"scope\":\"node\"\(allow),\"maxRuntimeSeconds\":86400,\"labels\":{\"project\":\"atlas\","
             + "\"team\":\"language\",\"owner\":\"research@lab.example\",\"checkpoint\":\"s3://lab-atlas/checkpoints\","
+            + "\"dataset\":\"web-2026-03-deduplicated\",\"experiment\":\"ablation-of-attention-17\","
             + "\"note\":\""
         let end = "\"}}"
         text += String(repeating: "x", count: max(0, jobBytes - text.utf8.count - end.utf8.count)) + end
