@@ -14,31 +14,31 @@ enum Answer {
     static func json(
         _ status: HTTPStatus = 200, revision: UInt64, reserving capacity: Int = 1024, _ body: (inout JSONWriter) -> Void
     ) -> HTTPResponse {
-        var writer = JSONWriter(reserving: capacity)
+        var writer = JSONWriter(capacity: capacity)
         body(&writer)
-        writer.endLine()
-        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.bytes)
+        writer.newLine()
+        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.take())
     }
 
     static func revisionField(_ revision: UInt64) -> [HTTPField] {
         [HTTPField("X-Berth-Revision", String(revision)), HTTPField("Cache-Control", "no-store")]
     }
 
-    static func problem(_ problem: Problem, instance: String, mistakes: Mistakes? = nil, revision: UInt64)
+    static func problem(_ problem: Problem, instance: String, mistakes: JSONFailure? = nil, revision: UInt64)
         -> HTTPResponse
     {
         var writer = JSONWriter()
         writer.problem(problem, instance: instance, mistakes: mistakes)
-        writer.endLine()
+        writer.newLine()
         var response = HTTPResponse(
-            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.bytes)
+            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.take())
         if let seconds = problem.type.retryAfterSeconds { response.add("Retry-After", String(seconds)) }
         return response
     }
 }
 
 extension JSONWriter {
-    mutating func problem(_ problem: Problem, instance: String?, mistakes: Mistakes? = nil) {
+    mutating func problem(_ problem: Problem, instance: String?, mistakes: JSONFailure? = nil) {
         object { writer in
             writer.member("type", "urn:berth:problem:" + problem.type.rawValue)
             writer.member("title", problem.type.title)
@@ -46,14 +46,14 @@ extension JSONWriter {
             writer.member("detail", problem.detail)
             if let instance { writer.member("instance", instance) }
             if let state = problem.state { writer.member("state", state) }
-            guard let mistakes, !mistakes.isEmpty else { return }
+            guard let mistakes else { return }
             writer.key("errors")
             writer.array { writer in
-                for mistake in mistakes.list {
+                for mistake in mistakes.mistakes {
                     writer.object { writer in
                         writer.member("pointer", mistake.pointer)
                         writer.member("code", mistake.code.rawValue)
-                        writer.member("detail", mistake.detail)
+                        writer.member("detail", mistake.message)
                     }
                 }
             }
@@ -65,12 +65,12 @@ extension JSONWriter {
 /// A body read, or the problem that it has.
 enum Read<Value> {
     case value(Value)
-    case problem(Problem, Mistakes?)
+    case problem(Problem, JSONFailure?)
 }
 
 enum Body {
     /// Parses and decodes a JSON body.
-    static func read<Value>(_ request: HTTPRequest, _ decode: (JSONValue, Mistakes) -> Value?) -> Read<Value> {
+    static func read<Value>(_ request: HTTPRequest, _ decode: (inout ObjectReader) -> Value) -> Read<Value> {
         guard isJSON(request) else {
             return .problem(
                 Problem(
@@ -84,23 +84,17 @@ enum Body {
     }
 
     static func read<Value>(
-        _ bytes: [UInt8], in range: Range<Int>, _ decode: (JSONValue, Mistakes) -> Value?
+        _ bytes: [UInt8], in range: Range<Int>, _ decode: (inout ObjectReader) -> Value
     ) -> Read<Value> {
-        let document: JSONDocument
-        do throws(JSONSyntaxError) {
-            document = try JSONDocument(bytes, in: range)
+        do throws(JSONFailure) {
+            return .value(try decodeObject(bytes, in: range, decode))
         } catch {
-            return .problem(Problem(.invalidJSON, "At \(error.description)."), nil)
+            if case .syntax(let fault) = error { return .problem(Problem(.invalidJSON, "\(fault)"), nil) }
+            let count = error.mistakes.count + error.leftOut
+            let words = count == 1 ? "1 mistake" : "\(count) mistakes"
+            return .problem(
+                Problem(.invalidBody, "The body has \(words); 'errors' lists them. Nothing was changed."), error)
         }
-        let mistakes = Mistakes()
-        if let value = decode(document.root, mistakes), mistakes.isEmpty { return .value(value) }
-        let count = mistakes.list.count + mistakes.leftOut
-        return .problem(
-            Problem(
-                .invalidBody,
-                "The body has \(count == 1 ? "1 mistake" : "\(count) mistakes"); 'errors' lists them. Nothing was changed."
-            ),
-            mistakes)
     }
 
     /// A call that needs no body takes none, or an empty object.
@@ -129,7 +123,8 @@ extension BerthAPI {
         if request.path.count == 1, request.path[0].text == "livez" {
             return HTTPResponse(200, contentType: Answer.json, body: Array("{\"status\":\"alive\"}\n".utf8))
         }
-        let problem = Problem(.starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
+        let problem = Problem(
+            .starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
         return Answer.problem(problem, instance: request.target, revision: 0)
     }
 }

@@ -145,7 +145,7 @@ struct Call: Sendable {
     let parameters: RouteParameters
     let api: BerthAPI
 
-    func problem(_ problem: Problem, _ mistakes: Mistakes? = nil, revision: UInt64? = nil) -> HTTPResponse {
+    func problem(_ problem: Problem, _ mistakes: JSONFailure? = nil, revision: UInt64? = nil) -> HTTPResponse {
         Answer.problem(
             problem, instance: request.target, mistakes: mistakes, revision: revision ?? api.backend.view.revision)
     }

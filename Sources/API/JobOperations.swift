@@ -8,7 +8,7 @@ import Model
 extension BerthAPI {
     func submitJob(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        switch Body.read(call.request, { JobSpec($0, $1) }) {
+        switch Body.read(call.request, { JobSpec(&$0) }) {
         case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
         case .value(let spec): return .desk { desk in call.answer(desk.decide(.submit(spec)), desk) }
         }
@@ -26,7 +26,7 @@ extension BerthAPI {
                     )))
         }
         return .slowlyToDesk { [settings] in
-            let lines = JSONLines.ranges(of: call.request.body)
+            let lines = Array(JSONLines(call.request.body))
             if lines.count > settings.batchLines {
                 return .answer(
                     call.problem(
@@ -38,20 +38,21 @@ extension BerthAPI {
             let jobs = lines.map { line in
                 (
                     line: line.number,
-                    read: SendableRead(Body.read(call.request.body, in: line.range) { JobSpec($0, $1) })
+                    read: SendableRead(Body.read(call.request.body, in: line.range) { JobSpec(&$0) })
                 )
             }
             return .desk { desk in
-                var writer = JSONWriter(reserving: jobs.count * 256)
+                var writer = JSONWriter(capacity: jobs.count * 256)
                 for (line, read) in jobs {
                     switch read {
-                    case .problem(let encoded, let status): writer.batchLine(line, status: status) { $0.raw(encoded) }
+                    case .problem(let encoded, let status):
+                        writer.batchLine(line, status: status) { $0.value(raw: encoded) }
                     case .value(let spec): writer.batchLine(line, desk.decide(.submit(spec)), desk.state)
                     }
                 }
                 return HTTPResponse(
                     200, contentType: Answer.ndjson, fields: Answer.revisionField(desk.state.revision),
-                    body: writer.bytes)
+                    body: writer.take())
             }
         }
     }
@@ -67,7 +68,7 @@ extension BerthAPI {
             case .problem(let problem, let mistakes):
                 var writer = JSONWriter()
                 writer.problem(problem, instance: nil, mistakes: mistakes)
-                self = .problem(writer.bytes, status: Int(problem.type.status.code))
+                self = .problem(writer.take(), status: Int(problem.type.status.code))
             }
         }
     }
@@ -99,7 +100,7 @@ extension BerthAPI {
 
     func finishJob(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        switch Body.read(call.request, { Finish($0, $1) }) {
+        switch Body.read(call.request, { Finish(&$0) }) {
         case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
         case .value(let finish):
             let command = Command.finish(id: call.parameters[0], end: finish.end, message: finish.message)
@@ -189,7 +190,7 @@ extension JSONWriter {
             writer.key("problem")
             problem(&writer)
         }
-        endLine()
+        newLine()
     }
 
     fileprivate mutating func batchLine(_ line: Int, _ decision: Decision, _ state: State) {
@@ -202,7 +203,7 @@ extension JSONWriter {
                 writer.key("job")
                 writer.job(job, in: state, .summary)
             }
-            endLine()
+            newLine()
             return
         case .outcome(.refused(let refusal)): problem = Problem(refusal)
         case .unwritable(let stop): problem = Problem(stop)

@@ -38,7 +38,7 @@ extension Engine {
             let job = Job(number: number, spec: spec, life: life)
             state.nextJobNumber = number.value + 1
             state.insert(job)
-            noteHead(of: queue.insert(job))
+            noteFirst(of: queue.insert(job))
         case .jobPlaced(let number, let placement):
             state.placements += 1
             let job = change(number) { life in
@@ -76,7 +76,7 @@ extension Engine {
             if let job = state.jobs[number] {
                 let shape = queue.insert(job)
                 untried.insert(shape)
-                noteHead(of: shape)
+                noteFirst(of: shape)
             }
             work.requeues += 1
         case .jobForgotten(let number):
@@ -109,7 +109,7 @@ extension Engine {
     /// `job` as it was while it waited; the state knows already that it waits no more.
     private mutating func leaveQueue(_ job: Job) {
         let shape = queue.remove(job) { [jobs = state.jobs] key in jobs[key.number]?.state == .queued }
-        noteHead(of: shape)
+        noteFirst(of: shape)
     }
 
     /// A job that waited leaves the queue; one that held capacity gives it back.

@@ -1,6 +1,7 @@
 // Bounded waiting: whom a pool is held for, once so many placements went past a job that waits.
 // Depends on nothing but the state; what is remembered here only saves looking again.
 
+import HeapModule
 import Model
 import Packing
 
@@ -37,8 +38,8 @@ extension Engine {
         if holds.isEmpty && state.placements < holds.nextCheck { return }
         let before = holds.all
         holds.all.removeAll(keepingCapacity: true)
-        for candidate in overdueHeads() {
-            if holds.all.count >= Self.mostHolds { break }
+        var overdue = overdueHeads()
+        while holds.all.count < Self.mostHolds, let candidate = overdue.popMin() {
             if let pool = nearestPool(to: candidate.shape) {
                 holds.all.append(Holds.Hold(pool: pool, key: candidate.key))
             }
@@ -47,18 +48,18 @@ extension Engine {
         for hold in before where holds.holder(of: hold.pool).map({ hold.key < $0 }) ?? true { grown.insert(hold.pool) }
     }
 
-    /// First jobs of shapes that have waited through so many placements, in the order of the queue.
-    private mutating func overdueHeads() -> [Candidate] {
+    /// First jobs of shapes that have waited through so many placements.
+    private mutating func overdueHeads() -> Heap<Candidate> {
         var overdue: [Candidate] = []
         var next = UInt64.max
-        for shape in queue.shapes.indices {
-            guard let key = head(of: shape), let due = due(key) else { continue }
-            if due <= state.placements { overdue.append(Candidate(key: key, shape: shape)) }
+        for (shape, first) in queue.firsts.enumerated() {
+            guard let first else { continue }
+            let due = due(first)
+            if due <= state.placements { overdue.append(Candidate(key: first.key, shape: shape)) }
             next = min(next, max(due, state.placements + 1))
         }
         holds.nextCheck = next
-        overdue.sort()
-        return overdue
+        return Heap(overdue)
     }
 
     /// The pool not held yet that has most room for the shape, of those whose ready nodes could hold it were they idle:
@@ -78,13 +79,14 @@ extension Engine {
     }
 
     /// The count of placements after which the job is overdue.
-    private func due(_ key: QueueKey) -> UInt64? {
-        state.jobs[key.number].map { $0.life.queuedAtPlacement + UInt64(settings.placementsBeforeHold) }
-    }
+    private func due(_ first: First) -> UInt64 { first.queuedAtPlacement + UInt64(settings.placementsBeforeHold) }
 
     /// Takes note that a shape may have another first job than before.
-    mutating func noteHead(of shape: ShapeIndex) {
-        if let key = head(of: shape), let due = due(key) { holds.nextCheck = min(holds.nextCheck, due) }
+    mutating func noteFirst(of shape: ShapeIndex) {
+        queue.refreshFirst(shape) { [jobs = state.jobs] key in
+            jobs[key.number].flatMap { $0.state == .queued ? $0 : nil }
+        }
+        if let first = queue.firsts[shape] { holds.nextCheck = min(holds.nextCheck, due(first)) }
     }
 
     /// Takes note that pools or nodes changed, and with them which holds make sense.

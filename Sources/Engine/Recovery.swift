@@ -52,7 +52,6 @@ extension Engine {
         switch job.state {
         case .queued:
             if job.life.placement != nil { return "job \(job.id) waits and has a place" }
-            queue.insert(job)
         case .placed, .running:
             guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
             if let fault = fault(of: placement, for: job) { return fault }
@@ -61,6 +60,7 @@ extension Engine {
             if let placement = job.life.placement, !names(placement) { return "job \(job.id) ended nowhere" }
         }
         state.insert(job)
+        if job.state == .queued { noteFirst(of: queue.insert(job)) }
         return nil
     }
 

@@ -40,10 +40,7 @@ extension Engine {
         static func < (left: Candidate, right: Candidate) -> Bool { left.key < right.key }
     }
 
-    mutating func head(of shape: ShapeIndex) -> QueueKey? {
-        if queue.count(shape) == 0 { return nil }
-        return queue.head(shape) { [jobs = state.jobs] key in jobs[key.number]?.state == .queued }
-    }
+    func head(of shape: ShapeIndex) -> QueueKey? { queue.firsts[shape]?.key }
 
     /// The shapes that wait and may fit: those told to be tried, and those that fit a pool that grew.
     private mutating func gatherCandidates() -> Heap<Candidate> {

@@ -45,13 +45,19 @@ struct QueueKey: Hashable, Comparable {
 /// One shape, its waiting jobs and its resolved gang.
 struct Shape {
     let key: ShapeKey
-    /// May hold keys of jobs that no longer wait; `Queue.head` drops those as they come up.
+    /// May hold keys of jobs that no longer wait; `Queue.refreshFirst` drops those as they come up.
     fileprivate var waiting = Heap<QueueKey>()
     fileprivate(set) var count = 0
     /// Resolved when first needed and again after the pools changed.
     var gang: Gang?
 
     init(key: ShapeKey) { self.key = key }
+}
+
+/// The first waiting job of a shape.
+struct First {
+    let key: QueueKey
+    let queuedAtPlacement: UInt64
 }
 
 /// Index of a shape in the queue's table.
@@ -64,6 +70,8 @@ struct Queue {
 
     private var indexByKey: [ShapeKey: ShapeIndex] = [:]
     private(set) var shapes: [Shape?] = []
+    /// By shape, for those with waiting jobs; true once `refreshFirst` was called after a change.
+    private(set) var firsts: [First?] = []
     private var vacant: [ShapeIndex] = []
     private var idle = 0
     /// Distinct demands of shapes with waiting jobs, and how many shapes have each.
@@ -72,6 +80,8 @@ struct Queue {
     private(set) var busy = 0
     /// How often a demand came to the queue that no shape with waiting jobs had.
     private(set) var demandsCome: UInt64 = 0
+    /// How often idle shapes were let go, so that their indexes may mean others.
+    private(set) var drops: UInt64 = 0
 
     var distinctDemands: Int { demands.count }
 
@@ -133,13 +143,16 @@ struct Queue {
         shapes[index]?.waiting = Heap(Set(shape.waiting.unordered.filter(isWaiting)).sorted())
     }
 
-    /// The first waiting job of a shape. `isWaiting` tells whether the job of a key still waits.
-    mutating func head(_ index: ShapeIndex, isWaiting: (QueueKey) -> Bool) -> QueueKey? {
+    /// Finds the first waiting job of a shape again. `waitingJob` gives the job of a key while it waits.
+    mutating func refreshFirst(_ index: ShapeIndex, waitingJob: (QueueKey) -> Job?) {
         while let key = shapes[index]?.waiting.min {
-            if isWaiting(key) { return key }
+            if let job = waitingJob(key) {
+                firsts[index] = First(key: key, queuedAtPlacement: job.life.queuedAtPlacement)
+                return
+            }
             shapes[index]?.waiting.removeMin()
         }
-        return nil
+        firsts[index] = nil
     }
 
     private mutating func intern(_ key: ShapeKey) -> ShapeIndex {
@@ -151,6 +164,7 @@ struct Queue {
         } else {
             index = shapes.count
             shapes.append(Shape(key: key))
+            firsts.append(nil)
         }
         indexByKey[key] = index
         idle += 1
@@ -158,6 +172,7 @@ struct Queue {
     }
 
     private mutating func dropIdle() {
+        drops += 1
         for (index, shape) in shapes.enumerated() {
             guard let shape, shape.count == 0 else { continue }
             indexByKey[shape.key] = nil

@@ -37,6 +37,9 @@ struct BitRows: ~Copyable {
         if left == 0 { bits[base + word >> 6] &= ~(1 << UInt64(word & 63)) }
     }
 
+    /// Copies the rows that both have. Precondition: equal width.
+    func copyPrefix(from other: borrowing BitRows) { bits.copyPrefix(from: other.bits) }
+
     func contains(_ bit: Int, row: Int) -> Bool {
         bits[row * stride + summaries + bit >> 6] >> UInt64(bit & 63) & 1 == 1
     }

@@ -72,8 +72,8 @@ extension PoolPacker {
                 if index.domainFit(domain) != inDomain {
                     return "domain \(domain): fit \(index.domainFit(domain))"
                 }
-                for fit in 0..<index.domainsWithFit.count
-                where index.byFit.contains(domain, row: fit) != (fit == inDomain) {
+                for fit in 0..<index.byFit.count
+                where index.byFit.contains(domain, bucket: fit) != (fit == inDomain) {
                     return "domain \(domain): stands in bucket \(fit)"
                 }
                 inBlock += inDomain
@@ -83,8 +83,8 @@ extension PoolPacker {
         }
         if index.total != total { return "the pool's fit is \(index.total), not \(total)" }
         if index.nodeFits != nodeFits { return "the pool's node fits differ" }
-        for fit in 0..<index.domainsWithFit.count
-        where index.fits.contains(fit, row: 0) != (index.domainsWithFit[fit] > 0) {
+        for fit in 0..<index.byFit.count
+        where index.fits.contains(fit, row: 0) != (index.byFit.members(fit) > 0) {
             return "the summary of fit \(fit) differs"
         }
         return nil

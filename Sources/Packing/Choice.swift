@@ -69,7 +69,7 @@ extension PoolPacker {
             }
             preconditionFailure("the index names a node fit that no node has")
         case .domain:
-            guard let fit = index.tightestDomainFit(atLeast: workers), let domain = index.byFit.first(row: fit)
+            guard let fit = index.tightestDomainFit(atLeast: workers), let domain = index.byFit.first(fit)
             else { preconditionFailure("no domain fits") }
             fill(domain, workers: workers, index, into: &runs)
         case .block:
@@ -83,7 +83,7 @@ extension PoolPacker {
     private func tightestDomain(withNodeFit nodeFit: Int, _ index: borrowing DemandIndex) -> Int {
         var domainFit = index.fits.first(row: 0, from: nodeFit)
         while let fit = domainFit {
-            if let domain = index.byFit.firstCommon(row: fit, with: index.hasNode, otherRow: nodeFit) { return domain }
+            if let domain = index.byFit.firstCommon(fit, with: index.hasNode, otherRow: nodeFit) { return domain }
             domainFit = index.fits.first(row: 0, from: fit + 1)
         }
         preconditionFailure("the index names a node fit that no domain has")
@@ -108,7 +108,7 @@ extension PoolPacker {
         var needed = 0
         var fit = index.fits.last(row: 0, from: index.fits.width - 1)
         while left > 0, let size = fit, size > 0 {
-            let count = index.byFit.count(row: size, in: domains)
+            let count = index.byFit.count(size, in: domains)
             let used = min(count, (left + size - 1) / size)
             needed += used
             left -= used * size
@@ -126,7 +126,7 @@ extension PoolPacker {
         var fit = index.fits.last(row: 0, from: index.fits.width - 1)
         while left > 0, let size = fit, size > 0 {
             var from = domains.lowerBound
-            while left >= size, let domain = index.byFit.first(row: size, from: from), domain < domains.upperBound {
+            while left >= size, let domain = index.byFit.first(size, from: from), domain < domains.upperBound {
                 fill(domain, workers: size, index, into: &runs)
                 left -= size
                 from = domain + 1
@@ -151,7 +151,7 @@ extension PoolPacker {
         var fit = index.fits.first(row: 0, from: workers)
         while let candidate = fit, candidate <= size {
             let from = candidate == size ? unusedFrom : domains.lowerBound
-            if let domain = index.byFit.first(row: candidate, from: from), domain < domains.upperBound { return domain }
+            if let domain = index.byFit.first(candidate, from: from), domain < domains.upperBound { return domain }
             fit = index.fits.first(row: 0, from: candidate + 1)
         }
         return nil

@@ -19,7 +19,7 @@ public struct WorkerNeed: Hashable, Sendable {
 /// The index of one worker need over the nodes of one pool.
 ///
 /// Shapes: `nodeFit` [nodes], `domainRows` [domains, 1 + perNode], `blockFit` [blocks],
-/// `byFit` a row of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
+/// `byFit` a bucket of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
 /// A fit is a count of workers. Memory: a byte a node and about a bit a GPU.
 struct DemandIndex: ~Copyable {
     /// Bit v is set while some node fits exactly v workers.
@@ -37,10 +37,9 @@ struct DemandIndex: ~Copyable {
     let fits: BitRows
     let blockFit: Column<UInt32>
     let nodeFit: Column<UInt8>
-    let byFit: BitRows
+    /// Domains in buckets by their fit.
+    private(set) var byFit: Buckets
     let hasNode: BitRows
-    /// How many domains have each fit.
-    let domainsWithFit: Column<UInt32>
     /// Shape [domains, 1 + perNode]: the domain's fit, then how many of its nodes have each fit from 1 on.
     private let domainRows: Column<UInt32>
     private let poolNodesByFit: Column<UInt32>
@@ -58,19 +57,17 @@ struct DemandIndex: ~Copyable {
         domainRows = Column(count: layout.domains * (perNode + 1))
         poolNodesByFit = Column(count: perNode + 1)
         let largest = layout.largestDomain * perNode
-        byFit = BitRows(rows: largest + 1, width: layout.domains)
+        byFit = Buckets(count: largest + 1, width: layout.domains)
         hasNode = BitRows(rows: perNode + 1, width: layout.domains)
-        domainsWithFit = Column(count: largest + 1)
         fits = BitRows(rows: 1, width: largest + 1)
         gpuFit = InlineArray(repeating: 0)
         for free in 0...16 { gpuFit[free] = UInt8(free / need.gpus) }
-        for domain in 0..<layout.domains { byFit.insert(domain, row: 0) }
-        domainsWithFit[0] = UInt32(layout.domains)
+        for domain in 0..<layout.domains { _ = byFit.insert(domain, bucket: 0) }
         if layout.domains > 0 { fits.insert(0, row: 0) }
     }
 
     var bytes: Int {
-        fits.bytes + byFit.bytes + hasNode.bytes + blockFit.bytes + nodeFit.bytes + domainsWithFit.bytes
+        fits.bytes + byFit.bytes + hasNode.bytes + blockFit.bytes + nodeFit.bytes
             + domainRows.bytes + poolNodesByFit.bytes
     }
 
@@ -117,14 +114,8 @@ struct DemandIndex: ~Copyable {
         }
         blockFit[block] = UInt32(Int(blockFit[block]) + change)
         total += change
-        byFit.remove(domain, row: old)
-        byFit.insert(domain, row: new)
-        let leftWithFit = domainsWithFit[old] - 1
-        domainsWithFit[old] = leftWithFit
-        if leftWithFit == 0 { fits.remove(old, row: 0) }
-        let beforeWithFit = domainsWithFit[new]
-        domainsWithFit[new] = beforeWithFit + 1
-        if beforeWithFit == 0 { fits.insert(new, row: 0) }
+        if byFit.remove(domain, bucket: old) { fits.remove(old, row: 0) }
+        if byFit.insert(domain, bucket: new) { fits.insert(new, row: 0) }
     }
 
     // MARK: What fits
@@ -179,7 +170,7 @@ struct DemandIndex: ~Copyable {
         case .domain:
             var fit = fits.first(row: 0, from: workers)
             while let size = fit {
-                count += Int(domainsWithFit[size]) * (size / workers)
+                count += byFit.members(size) * (size / workers)
                 fit = fits.first(row: 0, from: size + 1)
             }
         case .block:

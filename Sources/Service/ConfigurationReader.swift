@@ -15,10 +15,9 @@ public struct FileFault: Error, Sendable, CustomStringConvertible {
 
 extension Configuration {
     /// Reads the settings a file gives; the others keep their defaults.
-    public init(_ value: JSONValue, _ mistakes: Mistakes) {
+    public init(_ reader: inout ObjectReader) {
         self.init()
-        var fields = Fields(value, mistakes)
-        if var server = fields.object("server") {
+        reader.optionalObject("server") { server in
             server.set(&self.server.host, "host")
             server.set(&self.server.port, "port", 0...65535)
             server.set(&self.server.loops, "loops", 0...256)
@@ -31,53 +30,44 @@ extension Configuration {
             server.set(&self.server.writeTimeoutSeconds, "writeTimeoutSeconds", 1...3600)
             server.set(&self.server.drainPauseSeconds, "drainPauseSeconds", 0...600)
             server.set(&self.server.drainTimeoutSeconds, "drainTimeoutSeconds", 0...3600)
-            server.finish()
         }
-        if var storage = fields.object("storage") {
+        reader.optionalObject("storage") { storage in
             storage.set(&self.storage.directory, "directory")
             storage.set(&self.storage.segmentMiB, "segmentMiB", 1...4096)
             storage.set(&self.storage.reserveMiB, "reserveMiB", 0...1 << 20)
             storage.set(&self.storage.snapshotEveryMiB, "snapshotEveryMiB", 1...1 << 20)
-            if let flush = storage.boolean("flush") { self.storage.flush = flush }
-            storage.finish()
+            if let flush = storage.optionalBoolean("flush") { self.storage.flush = flush }
         }
-        if var scheduler = fields.object("scheduler") {
+        reader.optionalObject("scheduler") { scheduler in
             scheduler.set(&self.scheduler.placementsPerCommand, "placementsPerCommand", 1...1_000_000)
             scheduler.set(&self.scheduler.placementsBeforeHold, "placementsBeforeHold", 1...1_000_000_000)
             scheduler.set(&self.scheduler.inboxCapacity, "inboxCapacity", 1...1_000_000)
-            scheduler.finish()
         }
-        if var limits = fields.object("limits") {
+        reader.optionalObject("limits") { limits in
             limits.set(&self.limits.liveJobs, "liveJobs", 1...100_000_000)
             limits.set(&self.limits.endedJobs, "endedJobs", 0...100_000_000)
             limits.set(&self.limits.queuedShapes, "queuedShapes", 1...10_000_000)
             limits.set(&self.limits.queuedDemands, "queuedDemands", 1...65_536)
             limits.set(&self.limits.batchLines, "batchLines", 1...10_000_000)
-            limits.finish()
         }
-        if var log = fields.object("log") {
-            if let level = log.word("level", Log.Level.allCases.map { ($0.rawValue, $0) }) { self.log.level = level }
-            if let format = log.word("format", Log.Format.allCases.map { ($0.rawValue, $0) }) { self.log.format = format }
-            log.finish()
+        reader.optionalObject("log") { log in
+            if let level = log.optionalChoice("level", of: Log.Level.self) { self.log.level = level }
+            if let format = log.optionalChoice("format", of: Log.Format.self) { self.log.format = format }
         }
-        fields.finish()
     }
 
     public static func read(file path: String) throws(FileFault) -> Configuration {
-        let mistakes = Mistakes()
-        let configuration = Configuration(try Files.document(path).root, mistakes)
-        try Files.check(mistakes, path)
-        return configuration
+        try Files.decode(try Files.bytes(path), path) { Configuration(&$0) }
     }
 }
 
-extension Fields {
-    fileprivate mutating func set(_ setting: inout Int, _ name: String, _ range: ClosedRange<Int>) {
-        if let value = integer(name, in: range) { setting = value }
+extension ObjectReader {
+    fileprivate mutating func set(_ setting: inout Int, _ name: StaticString, _ range: ClosedRange<Int>) {
+        if let value = optionalInteger(name, in: range) { setting = value }
     }
 
-    fileprivate mutating func set(_ setting: inout String, _ name: String) {
-        if let value = string(name, maxBytes: 4096) { setting = value }
+    fileprivate mutating func set(_ setting: inout String, _ name: StaticString) {
+        if let value = optionalString(name, minBytes: 1, maxBytes: 4096) { setting = value }
     }
 }
 
@@ -85,24 +75,21 @@ extension Fleet {
     /// Reads a fleet file; node files that it names are found beside it.
     public static func read(file path: String) throws(FileFault) -> Fleet {
         let folder = path.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-        return try decode(try Files.document(path), path) { name in
-            try Files.bytes(name.hasPrefix("/") || folder.isEmpty ? name : folder + "/" + name)
+        return try Files.decode(try Files.bytes(path), path) { reader in
+            Fleet(&reader) { name throws(NodeFileFault) in
+                let file = name.hasPrefix("/") || folder.isEmpty ? name : folder + "/" + name
+                do throws(FileFault) { return try Files.bytes(file) } catch {
+                    throw NodeFileFault(reason: error.lines.joined(separator: "; "))
+                }
+            }
         }
     }
 
     /// The fleet that is built in: Config/fleet.json.
     public static func builtIn() throws(FileFault) -> Fleet {
-        try decode(try Files.document(PackageResources.fleet_json, "the built-in fleet"), "the built-in fleet") { _ in [] }
-    }
-
-    private static func decode(
-        _ document: JSONDocument, _ path: String, readNodes: @escaping (String) throws -> [UInt8]
-    ) throws(FileFault) -> Fleet {
-        let mistakes = Mistakes()
-        let fleet = Fleet(document.root, mistakes, readNodes: readNodes)
-        try Files.check(mistakes, path)
-        guard let fleet else { throw FileFault(path: path, lines: ["the file has mistakes"]) }
-        return fleet
+        try Files.decode(PackageResources.fleet_json, "the built-in fleet") { reader in
+            Fleet(&reader) { _ throws(NodeFileFault) in throw NodeFileFault(reason: "the built-in fleet has no files") }
+        }
     }
 }
 
@@ -127,18 +114,15 @@ public enum Files {
         FileFault(path: path, lines: ["cannot be read: " + (unsafe String(cString: strerror(errno)))])
     }
 
-    static func document(_ path: String) throws(FileFault) -> JSONDocument { try document(try bytes(path), path) }
-
-    static func document(_ bytes: [UInt8], _ path: String) throws(FileFault) -> JSONDocument {
-        do throws(JSONSyntaxError) { return try JSONDocument(bytes) } catch {
-            throw FileFault(path: path, lines: [error.description])
+    /// Decodes one object; each mistake becomes a line with its JSON pointer.
+    static func decode<Value>(
+        _ bytes: [UInt8], _ path: String, _ body: (inout ObjectReader) -> Value
+    ) throws(FileFault) -> Value {
+        do throws(JSONFailure) { return try decodeObject(bytes, body) } catch {
+            if case .syntax(let fault) = error { throw FileFault(path: path, lines: ["\(fault)"]) }
+            var lines = error.mistakes.map { "\($0.pointer.isEmpty ? "/" : $0.pointer): \($0.message)" }
+            if error.leftOut > 0 { lines.append("and \(error.leftOut) more") }
+            throw FileFault(path: path, lines: lines)
         }
-    }
-
-    static func check(_ mistakes: Mistakes, _ path: String) throws(FileFault) {
-        if mistakes.isEmpty { return }
-        var lines = mistakes.list.map { "\($0.pointer.isEmpty ? "/" : $0.pointer) \($0.detail)" }
-        if mistakes.leftOut > 0 { lines.append("and \(mistakes.leftOut) more") }
-        throw FileFault(path: path, lines: lines)
     }
 }

@@ -27,7 +27,8 @@ public struct JournalReport: Sendable {
             text += file.records > 0 ? ", revisions \(file.firstRevision) to \(file.lastRevision)\n" : "\n"
         }
         if let cut = found.tornTail {
-            text += "torn tail \(cut.file): \(cut.bytes) bytes at byte \(cut.offset), never acknowledged; the next start cuts them\n"
+            text +=
+                "torn tail \(cut.file): \(cut.bytes) bytes at byte \(cut.offset), never acknowledged; the next start cuts them\n"
         }
         for problem in found.problems { text += "damage \(problem)\n" }
         text += found.isSound ? "sound: \(found.records) records\n" : "damaged: \(found.problems.count) problems\n"
@@ -41,9 +42,9 @@ public struct JournalReport: Sendable {
                 var writer = JSONWriter()
                 for (index, fact) in transaction.facts.enumerated() {
                     writer.fact(fact, revision: transaction.firstRevision + UInt64(index), at: transaction.at)
-                    writer.endLine()
+                    writer.newLine()
                 }
-                StandardOutput.write(writer.bytes)
+                StandardOutput.write(writer.take())
                 return true
             }
         } catch {

@@ -42,12 +42,12 @@ public struct LineLog: LogHandler {
                 writer.key("message")
                 writer.value("\(event.message)")
                 for (key, value) in all.sorted(by: { $0.key < $1.key }) {
-                    writer.key(key)
+                    writer.key(string: key)
                     writer.value("\(value)")
                 }
             }
-            writer.endLine()
-            StandardError.write(writer.bytes)
+            writer.newLine()
+            StandardError.write(writer.take())
         case .text:
             var line = "\(now) \(event.level.rawValue) \(event.message)"
             for (key, value) in all.sorted(by: { $0.key < $1.key }) { line += " \(key)=\(value)" }

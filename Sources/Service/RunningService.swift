@@ -85,7 +85,8 @@ public final class RunningService: Sendable {
         log.notice(
             "ready",
             metadata: [
-                "port": "\(port)", "recovery": "\(report)", "milliseconds": "\((SystemClock.steady() - begin) / 1_000_000)",
+                "port": "\(port)", "recovery": "\(report)",
+                "milliseconds": "\((SystemClock.steady() - begin) / 1_000_000)",
             ])
         return report
     }
@@ -98,9 +99,11 @@ public final class RunningService: Sendable {
         do throws(ReplayError) {
             engine =
                 recovery.image.revision == 0
-                ? Engine(settings: configuration.engine) : try Engine(image: recovery.image, settings: configuration.engine)
+                ? Engine(settings: configuration.engine)
+                : try Engine(image: recovery.image, settings: configuration.engine)
         } catch {
-            throw .damaged(file: recovery.report.snapshot ?? configuration.storage.directory, offset: 0, reason: error.description)
+            throw .damaged(
+                file: recovery.report.snapshot ?? configuration.storage.directory, offset: 0, reason: error.description)
         }
         let store = try recovery.replay { transaction in
             do throws(ReplayError) {
@@ -166,7 +169,9 @@ public final class RunningService: Sendable {
         }
         server.stopAccepting()
         if !server.waitUntilDrained(timeoutMilliseconds: configuration.server.drainTimeoutSeconds * 1000) {
-            log.warning("requests in flight did not end in time", metadata: ["seconds": "\(configuration.server.drainTimeoutSeconds)"])
+            log.warning(
+                "requests in flight did not end in time",
+                metadata: ["seconds": "\(configuration.server.drainTimeoutSeconds)"])
         }
         let failure = backend.writer.stop()
         server.stop()
@@ -184,6 +189,10 @@ private final class APIBox: Sendable {
     func open(_ api: BerthAPI) { self.api.withLock { $0 = api } }
 
     func handle(_ request: HTTPRequest, _ responder: consuming Responder) {
-        if let api = api.withLock({ $0 }) { api.handle(request, responder) } else { responder.send(BerthAPI.starting(request)) }
+        if let api = api.withLock({ $0 }) {
+            api.handle(request, responder)
+        } else {
+            responder.send(BerthAPI.starting(request))
+        }
     }
 }

@@ -42,7 +42,8 @@ final class ServiceBackend: Backend {
             switch numbers.stop {
             case nil: (true, "Changes are taken; revision \(published.view.revision) is on disk.")
             case .diskFull: (false, "The disk is full; changes are refused until there is room.")
-            case .journalFailed(let reason): (false, "The journal has failed: \(reason). Restart the service when the disk is well.")
+            case .journalFailed(let reason):
+                (false, "The journal has failed: \(reason). Restart the service when the disk is well.")
             case .stopping: (false, "The service is stopping.")
             }
         return [

@@ -34,7 +34,9 @@ extension Writer {
 
         private enum SnapshotRun { case none, running }
 
-        init(engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published) {
+        init(
+            engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published
+        ) {
             self.engine = engine
             snapshotBytes = -store.report.bytes
             self.store = store
@@ -111,7 +113,8 @@ extension Writer {
         }
 
         private func fail(_ reason: String) {
-            log.critical("the journal has failed; no more changes are taken until a restart", metadata: ["reason": "\(reason)"])
+            log.critical(
+                "the journal has failed; no more changes are taken until a restart", metadata: ["reason": "\(reason)"])
             mode = .stopped(.journalFailed(reason))
             published.update { $0.stop = .journalFailed(reason) }
             // Nobody may see what a crash would take back, so the state is made again from what is on disk.
@@ -165,7 +168,8 @@ extension Writer {
                     }
                 }
             case .failure(let error):
-                log.warning("the snapshot was not written; the journal is kept instead", metadata: ["error": "\(error)"])
+                log.warning(
+                    "the snapshot was not written; the journal is kept instead", metadata: ["error": "\(error)"])
             }
         }
 
@@ -197,7 +201,8 @@ extension Writer.Core: Desk {
         }
         // Before anything is decided there must be room for it.
         do throws(StorageError) {
-            try store.journal.ensureRoom(forBytes: max(command.journalBytes, min(Self.roomPerCommand, settings.storage.segmentMiB << 19)))
+            try store.journal.ensureRoom(
+                forBytes: max(command.journalBytes, min(Self.roomPerCommand, settings.storage.segmentMiB << 19)))
             note(.writing)
         } catch {
             switch error {

@@ -6,6 +6,7 @@ import Dispatch
 import Glibc
 import Service
 import Storage
+import Synchronization
 
 struct Serve: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -79,13 +80,9 @@ private final class Signals {
 
     func wait() { arrived.wait() }
 
-    private final class Seen: @unchecked Sendable {
-        // Touched by one signal source's handler, which never runs twice at once.
-        private var count = 0
+    private final class Seen: Sendable {
+        private let count = Atomic(0)
 
-        func isSecond() -> Bool {
-            count += 1
-            return count > 1
-        }
+        func isSecond() -> Bool { count.add(1, ordering: .relaxed).newValue > 1 }
     }
 }

@@ -208,6 +208,47 @@ import Testing
         expectRefused("next number") { $0.nextJobNumber = 1 }
     }
 
+    @Test(
+        "A place that names a node twice, one that is cordoned, and a tier that is not so are refused for what they are"
+    )
+    func subtlePlaces() throws {
+        var harness = EngineHarness()
+        harness.run(.putPool(.sample("p", domains: 2, nodes: 4)))
+        harness.run(.changeNode(pool: "p", node: "b00/d000/n03", action: .cordon))
+        let image = harness.engine.state.image
+        harness.submit("a", workers: 3, scope: .block)
+        let transaction = try #require(harness.transactions.last)
+        guard case .jobPlaced(let number, let placement) = transaction.facts[1] else { return }
+        func refusal(_ tier: Tier, _ runs: [NodeRun]) throws -> ReplayError? {
+            var wrong = transaction
+            var other = placement
+            other.tier = tier
+            other.runs = runs
+            wrong.facts[1] = .jobPlaced(number: number, placement: other)
+            var engine = try Engine(image: image)
+            do throws(ReplayError) {
+                try engine.replay(wrong)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        func run(_ node: UInt32, _ nodes: UInt16) -> NodeRun { NodeRun(node: node, nodeCount: nodes, gpuMask: 255) }
+        #expect(try refusal(.domain, [run(0, 3)]) == nil)
+        let revision = transaction.lastRevision
+        for (tier, runs, words) in [
+            (Tier.domain, [run(0, 2), run(1, 1)], "job a has a GPU twice"),
+            (.domain, [run(1, 1), run(0, 2)], "job a has a GPU twice"),
+            (.domain, [run(1, 3)], "node 3 accepts no work"),
+            (.block, [run(0, 3)], "job a is spread over a domain"),
+            (.domain, [run(2, 1), run(4, 2)], "job a is spread over a block"),
+            (.domain, [run(0, 2)], "job a has 2 of 3 workers"),
+        ] {
+            let found = try refusal(tier, runs)
+            #expect(found == .impossibleFact(revision: revision, words))
+        }
+    }
+
     @Test("A gap, a wrong digest, a time that goes back and an impossible fact are each named")
     func errors() throws {
         let harness = Self.harness(7, steps: 80)

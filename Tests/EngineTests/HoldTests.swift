@@ -122,6 +122,50 @@ import Testing
         #expect(harness.state(of: "huge") == .placed)
     }
 
+    @Test("When a first job leaves, the one behind it has waited as long as it has")
+    func nextFirst() {
+        var harness = Self.harness(placementsBeforeHold: 10)
+        harness.run(.putPool(.sample("p", nodes: 2)))
+        harness.run(.putPool(.sample("q", nodes: 1, accelerator: "b200")))
+        harness.submit("a", accelerators: ["h100"])
+        harness.submit("large", workers: 2, accelerators: ["h100"])
+        for number in 0..<10 {
+            if number == 5 { harness.submit("urgent", workers: 2, priority: 5, accelerators: ["h100"]) }
+            harness.submit("s\(number)", accelerators: ["b200"])
+            harness.run(.cancel(id: "s\(number)"))
+        }
+        harness.submit("early", gpus: 4, accelerators: ["h100"])
+        #expect(harness.state(of: "early") == .placed)
+        harness.run(.cancel(id: "early"))
+        harness.run(.cancel(id: "urgent"))
+        harness.submit("late", gpus: 4, accelerators: ["h100"])
+        #expect(harness.state(of: "late") == .queued)
+    }
+
+    @Test("A pool that grows, or gets its nodes back, is held at once for the job that it can now hold")
+    func supplyMakesHolds() {
+        var harness = Self.harness(placementsBeforeHold: 3)
+        harness.run(.putPool(.sample("p", nodes: 2)))
+        harness.submit("a")
+        harness.submit("huge", workers: 4)
+        for number in 0..<4 {
+            harness.submit("before\(number)")
+            #expect(harness.state(of: "before\(number)") == .placed)
+            harness.run(.cancel(id: "before\(number)"))
+        }
+        harness.run(.putPool(.sample("p", blocks: 2, nodes: 2)))
+        harness.submit("after")
+        #expect(harness.state(of: "after") == .queued)
+        harness.run(.changeNode(pool: "p", node: "b01/d000/n01", action: .down))
+        #expect(harness.state(of: "after") == .placed)
+        harness.run(.cancel(id: "after"))
+        harness.run(.changeNode(pool: "p", node: "b01/d000/n01", action: .up))
+        harness.submit("again")
+        #expect(harness.state(of: "again") == .queued)
+        harness.run(.cancel(id: "a"))
+        #expect(harness.state(of: "huge") == .placed)
+    }
+
     @Test("With a tiny budget the rest follows by resume, in order")
     func resume() {
         var settings = EngineSettings()

@@ -1,4 +1,4 @@
-// Rows of bits against sets of integers.
+// Rows of bits, and buckets made of them, against sets of integers.
 
 import TestKit
 import Testing
@@ -39,5 +39,41 @@ import Testing
             #expect(contains == set.contains(bit))
             #expect(common == set.intersection(sets[other]).min())
         }
+    }
+
+    @Test(arguments: [1, 3, 8, 9, 40, 300])
+    func `Buckets behave as sets, and keep memory for those that have members only`(count: Int) {
+        var random = SeededRandom(seed: UInt64(count))
+        let width = 20
+        var buckets = Buckets(count: count, width: width)
+        let empty = buckets.bytes
+        var bucketOf = [Int?](repeating: nil, count: width)
+        for _ in 0..<1000 {
+            let member = random.pick(0...width - 1)
+            let bucket = random.pick(0...count - 1)
+            if let old = bucketOf[member] {
+                let isEmpty = buckets.remove(member, bucket: old)
+                bucketOf[member] = nil
+                #expect(isEmpty == !bucketOf.contains(old))
+            }
+            if random.chance(percent: 90) {
+                let wasEmpty = buckets.insert(member, bucket: bucket)
+                #expect(wasEmpty == !bucketOf.contains(bucket))
+                bucketOf[member] = bucket
+            }
+            let start = random.pick(0...width - 1)
+            let expected = (0..<width).filter { bucketOf[$0] == bucket }
+            let found = (buckets.first(bucket), buckets.first(bucket, from: start))
+            #expect(found.0 == expected.first)
+            #expect(found.1 == expected.first { $0 >= start })
+            let counts = (buckets.members(bucket), buckets.count(bucket, in: start..<width))
+            #expect(counts.0 == expected.count)
+            #expect(counts.1 == expected.count { $0 >= start })
+            let contains = buckets.contains(member, bucket: bucket)
+            #expect(contains == (bucketOf[member] == bucket))
+        }
+        // At most 20 buckets have members at once, which 32 rows of two words hold.
+        let bytes = buckets.bytes
+        #expect(bytes <= empty + 32 * (2 * 8 + 4))
     }
 }

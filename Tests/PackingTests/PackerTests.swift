@@ -158,12 +158,31 @@ import Testing
         for gpus in 2...4 {
             _ = packer.gang(workers: 1, demand: Demand(gpus: gpus), scope: .node, pools: [(pool: 0, rank: 0)])
         }
+        packer.trimIndexes { _, _ in true }
+        let claimed = packer.generation
+        #expect(claimed == before)
+        packer.trimIndexes { _, need in need.gpus != 3 }
+        let oneLess = packer.generation
+        #expect(oneLess == before + 1)
         packer.trimIndexes { _, need in need.gpus == 1 }
         let after = packer.generation
         #expect(after == before + 2)
         let fault = packer.firstFault()
         #expect(fault == nil)
         #expect(Self.place(&packer, workers: 1, gpus: 1)?.runs == [NodeRun(node: 0, nodeCount: 1, gpuMask: 1)])
+    }
+
+    @Test func `One very large domain among small ones costs no memory for fits that do not occur`() {
+        let listings = (0..<4096).map { NodeListing(name: "l\($0)", domain: "large", block: "b") }
+        let single = (0..<16_000).map { NodeListing(name: "s\($0)", domain: "d\($0)", block: "b") }
+        var packer = Packer()
+        packer.put(
+            pool: 0, layout: PoolLayout(.nodes(listings + single)),
+            shape: NodeShape(gpus: 16, cpuMillis: 16_000, memoryMiB: 16_384))
+        let placement = Self.place(&packer, workers: 65_536, gpus: 1)
+        #expect(placement?.tier == .domain)
+        let bytes = packer.bytes
+        #expect(bytes < 128 * 20_096)
     }
 
     @Test func `A run of nodes may cross domains and be given back node by node`() {

@@ -43,7 +43,7 @@ struct CodecTests {
         #expect(fields(draw.life()) == 12)
         #expect(fields(draw.image(jobs: 1)) == 7)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, unready: [])) == 3)
-        #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 4)
+        #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)
     }
 

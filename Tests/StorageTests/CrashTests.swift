@@ -56,7 +56,7 @@ struct CrashTests {
                 try copy.recover(killed.afterPowerCut(.losesAll), smallOptions(), note)
             }
             let cuts: [PowerCut] =
-                [.losesAll, .losesNothing] + (0..<4).map { .tears(seed: UInt64(point) << 8 | $0) }
+                [.losesAll, .losesNothing] + (0..<2).map { .tears(seed: UInt64(point) << 8 | $0) }
             for cut in cuts {
                 let note = "seed \(seed), after operation \(point), \(cut)"
                 var copy = history

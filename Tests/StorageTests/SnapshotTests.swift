@@ -20,6 +20,16 @@ struct SnapshotTests {
         #expect(describe(back).utf8.elementsEqual(describe(image).utf8), "seed \(seed)")
     }
 
+    @Test("a snapshot that was reported as saved survives a power cut at once")
+    func savedIsSafe() throws {
+        var draw = Draw(seed: 5)
+        let disk = FaultyDisk()
+        let image = draw.image(jobs: 10)
+        try SnapshotWriter(disk, smallOptions(), latest: nil).write(image)
+        let back = try SnapshotReader.load(disk.afterPowerCut(.losesAll), revision: image.revision)
+        #expect(describe(back) == describe(image))
+    }
+
     @Test("a flipped bit or a missing byte anywhere makes a snapshot bad")
     func everyByteCounts() throws {
         var draw = Draw(seed: 3)

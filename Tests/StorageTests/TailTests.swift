@@ -140,6 +140,44 @@ struct TailTests {
         }
     }
 
+    /// Ten transactions of one fact each in two segments, with another message in each history.
+    private func ended(_ message: String) throws -> FaultyDisk {
+        let disk = FaultyDisk()
+        let store = try Store.open(disk, smallOptions()).replay { _ in nil }
+        for revision in 1...10 as ClosedRange<UInt64> {
+            let fact = Fact.jobEnded(number: JobNumber(revision), end: .failed, message: message)
+            try store.journal.append(
+                Transaction(
+                    firstRevision: revision, at: Timestamp(nanoseconds: 0), facts: [fact], stateDigest: revision))
+            try store.journal.flush()
+        }
+        return disk.afterPowerCut(.losesAll)
+    }
+
+    @Test("a whole record of another journal is no continuation", arguments: [true, false])
+    func otherJournal(isWithinSegment: Bool) throws {
+        let one = try ended(String(repeating: "a", count: 100))
+        let other = try ended(String(repeating: "b", count: 100))
+        let names = try segments(one)
+        try #require(names.count == 2 && names == (try segments(other)))
+        let recordBytes = 40 + 16 + 2 + 1 + 1 + 100
+        if isWithinSegment {
+            one.edit(names[0]) { bytes in
+                bytes.replaceSubrange((64 + recordBytes)..., with: other.contents(of: names[0])[(64 + recordBytes)...])
+            }
+            one.delete(names[1])
+        } else {
+            one.edit(names[1]) { $0 = other.contents(of: names[1]) }
+        }
+        let error = storageError { () throws(StorageError) in
+            _ = try Store.open(one, smallOptions()).replay { _ in nil }
+        }
+        guard case .damaged(one.path(of: names[0]), let offset, _)? = error else {
+            throw error ?? .failed(reason: "started")
+        }
+        #expect(isWithinSegment ? offset == 64 + recordBytes : offset > 64 + recordBytes)
+    }
+
     @Test("a transaction that the caller cannot apply refuses to start with its file and offset")
     func refusedTransaction() throws {
         let (disk, _, name, offsets) = try written(3)

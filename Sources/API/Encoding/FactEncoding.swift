@@ -63,7 +63,7 @@ extension JSONWriter {
             writer.member("nodes", spec.topology.nodeCount)
             writer.member("gpusPerNode", spec.node.gpus)
             writer.member("purchase", "\(spec.purchase)")
-            writer.member("priceUSDPerGPUHour", Decimal.text(micros: spec.priceMicroUSDPerGPUHour))
+            writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
         }
     }
 

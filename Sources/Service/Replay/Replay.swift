@@ -72,11 +72,12 @@ public final class Replay {
         var domains: [String: Int] = [:]
         var total = 0
         var smallest = Int.max
-        pools["pools"]?.forEachElement { _, pool in
-            guard let name = pool["name"]?.string, let gpus = pool["gpus"]?.integer, let count = pool["domainCount"]?.integer,
-                let node = pool["node"]?["gpus"]?.integer
-            else { return }
-            if !accelerators.isEmpty, !accelerators.contains(pool["accelerator"]?.string ?? "") { return }
+        for pool in pools["pools"].map({ Array($0.elements) }) ?? [] {
+            guard let name = pool["name"]?.string, let gpus = pool["gpus"]?.int64,
+                let count = pool["domainCount"]?.int64,
+                let node = pool["node"]?["gpus"]?.int64
+            else { continue }
+            if !accelerators.isEmpty, !accelerators.contains(pool["accelerator"]?.string ?? "") { continue }
             domains[name] = Int(gpus / max(count, 1))
             total += Int(gpus)
             smallest = min(smallest, Int(node))
@@ -100,7 +101,8 @@ public final class Replay {
             let finishAt = finishes.last?.seconds ?? Int.max
             let next = min(submitAt, finishAt)
             if next == .max {
-                throw .answer("\(indexByID.count) jobs wait and none runs, so none of them will ever be placed; see /v1/queue.")
+                throw .answer(
+                    "\(indexByID.count) jobs wait and none runs, so none of them will ever be placed; see /v1/queue.")
             }
             wait(until: next)
             gpuSeconds += gpusInUse * (next - seconds)
@@ -163,7 +165,7 @@ public final class Replay {
             writer.key("maxRuntimeSeconds")
             writer.value(max(1, job.runtimeSeconds))
         }
-        let answer = try post("/v1/jobs", writer.bytes)
+        let answer = try post("/v1/jobs", writer.take())
         indexByID[id] = index
         if answer["state"]?.string == "placed" { try start(id, answer) }
     }
@@ -171,7 +173,7 @@ public final class Replay {
     private func start(_ id: String, _ job: JSONValue) throws(ReplayFault) {
         guard let index = indexByID[id], tracks[index].startedSeconds == nil else { return }
         let placement = job["placement"]
-        tracks[index].domains = Int(placement?["domainCount"]?.integer ?? 0)
+        tracks[index].domains = Int(placement?["domainCount"]?.int64 ?? 0)
         let perDomain = domainGPUs[placement?["pool"]?.string ?? ""] ?? 1
         tracks[index].leastDomains = (tracks[index].gpus + perDomain - 1) / perDomain
         _ = try post("/v1/jobs/\(id):start", [])
@@ -199,7 +201,9 @@ public final class Replay {
             let page = try Self.get("/v1/jobs?state=placed&tenant=replay&limit=1000" + more, client)
             requests += 1
             var placed: [(String, JSONValue)] = []
-            page["jobs"]?.forEachElement { _, job in if let id = job["id"]?.string { placed.append((id, job)) } }
+            for job in page["jobs"].map({ Array($0.elements) }) ?? [] {
+                if let id = job["id"]?.string { placed.append((id, job)) }
+            }
             for (id, job) in placed { try start(id, job) }
             cursor = page["nextCursor"]?.string
         } while cursor != nil
@@ -208,7 +212,9 @@ public final class Replay {
     // MARK: HTTP
 
     private static func get(_ target: String, _ client: HTTPClient) throws(ReplayFault) -> JSONValue {
-        do throws(HTTPClientError) { return try read(try client.send(.get, target), target) } catch { throw fault(error) }
+        do throws(HTTPClientError) { return try read(try client.send(.get, target), target) } catch {
+            throw fault(error)
+        }
     }
 
     private func post(_ target: String, _ body: [UInt8]) throws(ReplayFault) -> JSONValue {
@@ -238,7 +244,8 @@ public final class Replay {
 
     private static func read(_ response: HTTPClientResponse, _ target: String) throws(HTTPClientError) -> JSONValue {
         guard (200...299).contains(response.status.code) else {
-            throw .malformedResponse("\(target) was answered with \(response.status): \(String(decoding: response.body, as: UTF8.self))")
+            throw .malformedResponse(
+                "\(target) was answered with \(response.status): \(String(decoding: response.body, as: UTF8.self))")
         }
         do throws(JSONSyntaxError) { return try JSONDocument(response.body).root } catch {
             throw .malformedResponse("\(target): \(error.description)")
@@ -288,6 +295,8 @@ public final class Replay {
             + row("utilisation", "\(decimals(used)) % of \(fleetGPUs) GPUs over \(span) s of the trace's time")
             + row("domains used / least possible", "\(domains) / \(least)")
             + row("real time", "\(decimals(real)) s for \(requests) requests")
-            + (split ? row("workers", "split into workers of at most \(gpusPerWorker) GPUs, so that they fit the nodes") : "")
+            + (split
+                ? row("workers", "split into workers of at most \(gpusPerWorker) GPUs, so that they fit the nodes")
+                : "")
     }
 }

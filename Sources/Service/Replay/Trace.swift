@@ -42,7 +42,8 @@ public struct Trace: Sendable {
             }
             jobs.append(
                 TraceJob(
-                    name: cells[columns[0]], submitSeconds: submit, workers: workers, gpusPerWorker: gpus, runtimeSeconds: runtime))
+                    name: cells[columns[0]], submitSeconds: submit, workers: workers, gpusPerWorker: gpus,
+                    runtimeSeconds: runtime))
         }
         if !faults.isEmpty { throw FileFault(path: path, lines: Array(faults.prefix(20))) }
         let order = jobs.indices.sorted { (jobs[$0].submitSeconds, $0) < (jobs[$1].submitSeconds, $1) }
