@@ -43,10 +43,10 @@ public enum Output {
                     writer.key("hash")
                     writer.value(String(report.hash, radix: 16))
                 }
-                writer.endLine()
+                writer.newLine()
             }
         }
-        return String(decoding: writer.bytes, as: UTF8.self)
+        return String(decoding: writer.take(), as: UTF8.self)
     }
 
     /// Whole from 100 on, else with three decimals at most.
