@@ -27,7 +27,7 @@ extension Engine {
         state.revision = image.revision
         state.at = image.at
         state.placements = image.placements
-        for index in state.pools.indices { state.pools[index].revision = image.revision }
+        for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
     }
 

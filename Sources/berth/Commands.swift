@@ -61,21 +61,25 @@ struct JournalCommand: ParsableCommand {
         commandName: "journal", abstract: "Looks into a data directory.", subcommands: [Verify.self, Dump.self])
 
     struct Verify: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Reads every snapshot and record and tells of damage.")
+        static let configuration = CommandConfiguration(
+            abstract: "Reads every snapshot and record and tells of damage.")
 
         @Option(help: "Data directory.")
         var data = "./berth-data"
 
         func run() throws {
             let report: JournalReport
-            do throws(JournalFault) { report = try JournalReport.verify(data) } catch { throw Exit.system(error.description) }
+            do throws(JournalFault) { report = try JournalReport.verify(data) } catch {
+                throw Exit.system(error.description)
+            }
             Messages.write(report.text)
             if !report.isSound { throw ExitCode(65) }
         }
     }
 
     struct Dump: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Prints every fact of the journal, one JSON object a line.")
+        static let configuration = CommandConfiguration(
+            abstract: "Prints every fact of the journal, one JSON object a line.")
 
         @Option(help: "Data directory.")
         var data = "./berth-data"
@@ -83,7 +87,9 @@ struct JournalCommand: ParsableCommand {
         var after: UInt64 = 0
 
         func run() throws {
-            do throws(JournalFault) { try JournalReport.dump(data, after: after) } catch { throw Exit.data(error.description) }
+            do throws(JournalFault) { try JournalReport.dump(data, after: after) } catch {
+                throw Exit.data(error.description)
+            }
         }
     }
 }

@@ -35,7 +35,9 @@ struct Serve: ParsableCommand {
         if let data { settings.storage.directory = data }
         if let host { settings.server.host = host }
         if let port {
-            guard (0...65535).contains(port) else { throw ValidationError("--port is \(port); it must be from 0 to 65535.") }
+            guard (0...65535).contains(port) else {
+                throw ValidationError("--port is \(port); it must be from 0 to 65535.")
+            }
             settings.server.port = port
         }
         let signals = Signals()

@@ -77,6 +77,23 @@ import Testing
         #expect(harness.state(of: "small") == .placed)
     }
 
+    @Test("A release in a held pool tries none of those it is held against")
+    func heldAreNotTried() {
+        var harness = Self.harness(placementsBeforeHold: 1)
+        harness.run(.putPool(.sample("p", nodes: 4)))
+        for id in ["a", "b", "c"] { harness.submit(id) }
+        harness.submit("large", workers: 4)
+        harness.submit("passes", gpus: 4)
+        harness.run(.cancel(id: "passes"))
+        for gpus in [1, 2, 3] { harness.submit("small\(gpus)", gpus: gpus) }
+        let tries = harness.engine.work.tries
+        harness.run(.cancel(id: "a"))
+        harness.run(.cancel(id: "b"))
+        #expect(harness.engine.work.tries == tries)
+        harness.run(.cancel(id: "c"))
+        #expect(harness.state(of: "large") == .placed)
+    }
+
     @Test("An equal job of higher priority passes a hold that its shape was kept out by")
     func urgentEqualShape() {
         var harness = Self.harness(placementsBeforeHold: 1)

@@ -9,7 +9,7 @@ import Testing
         NodeListing(name: name, domain: domain, block: block)
     }
 
-    @Test func `Counted nodes have derived names with room for all of them`() {
+    @Test func `Counted nodes have derived names that growth does not change`() {
         let layout = PoolLayout(.counts(blocks: 4, domainsPerBlock: 20, nodesPerDomain: 6))
         #expect(layout.nodeCount == 480)
         #expect(layout.name(ofNode: 0) == "b00/d000/n00")
@@ -17,7 +17,7 @@ import Testing
         #expect(layout.name(ofDomain: 77) == "b03/d017")
         #expect(layout.name(ofBlock: 3) == "b03")
         let wide = PoolLayout(.counts(blocks: 101, domainsPerBlock: 1001, nodesPerDomain: 1))
-        #expect(wide.name(ofNode: 0) == "b000/d0000/n00")
+        #expect(wide.name(ofNode: 0) == "b00/d000/n00")
         #expect(wide.name(ofNode: 101_100) == "b100/d1000/n00")
     }
 
@@ -81,8 +81,8 @@ import Testing
         }
         #expect(!counts(1, 2, 3).isPrefix(of: counts(2, 3, 3)))
         #expect(!counts(1, 2, 3).isPrefix(of: counts(2, 2, 4)))
-        // One more digit in the names of blocks gives every node another name.
-        #expect(!counts(100, 1, 1).isPrefix(of: counts(101, 1, 1)))
+        // One more digit in the names of new blocks leaves the others as they were.
+        #expect(counts(100, 1, 1).isPrefix(of: counts(101, 1, 1)))
         let base = [Self.listing("n0", "d0", "b0"), Self.listing("n1", "d0", "b0")]
         let layout = PoolLayout(.nodes(base))
         #expect(layout.isPrefix(of: PoolLayout(.nodes(base + [Self.listing("n2", "d1", "b1")]))))

@@ -42,7 +42,7 @@ struct CodecTests {
         #expect(fields(NodeRun(node: 0, nodeCount: 1, gpuMask: 1)) == 3)
         #expect(fields(draw.life()) == 12)
         #expect(fields(draw.image(jobs: 1)) == 7)
-        #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, unready: [])) == 3)
+        #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)
     }

@@ -154,7 +154,7 @@ struct Draw: RandomNumberGenerator {
         image.digest = next()
         image.pools = list(6) { draw in
             PoolImage(
-                spec: draw.poolSpec(), isDeleted: draw.chance(3),
+                spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
                 unready: draw.list(20) { ($0.number(), $0.choice(NodeState.self)) })
         }
         var number: UInt64 = 0

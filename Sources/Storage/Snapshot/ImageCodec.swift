@@ -27,6 +27,7 @@ extension ByteWriter {
     mutating func pool(_ pool: PoolImage) {
         spec(pool.spec)
         byte(pool.isDeleted ? 1 : 0)
+        varint(pool.revision)
         count(pool.unready.count)
         var last = 0
         for (node, state) in pool.unready {
@@ -128,11 +129,12 @@ extension ByteReader {
     fileprivate mutating func poolImage() throws(DecodeError) -> PoolImage {
         let spec = try poolSpec()
         let isDeleted = try isPresent()
+        let revision = try varint()
         var last = 0
         let unready = try list(leastBytes: 2) { reader throws(DecodeError) -> (node: Int, state: NodeState) in
             last = last &+ (try reader.signed())
             return (last, try reader.choice(NodeState.self))
         }
-        return PoolImage(spec: spec, isDeleted: isDeleted, unready: unready)
+        return PoolImage(spec: spec, isDeleted: isDeleted, revision: revision, unready: unready)
     }
 }
