@@ -29,11 +29,13 @@ enum Bodies {
             id: id, name: "pretrain-atlas-7b", tenant: "research", priority: 100,
             workers: [
                 WorkerGroup(
-                    name: "trainer", count: workers, demand: Demand(gpus: gpus, cpuMillis: 1000 * gpus, memoryMiB: 2048 * gpus))
+                    name: "trainer", count: workers,
+                    demand: Demand(gpus: gpus, cpuMillis: 1000 * gpus, memoryMiB: 2048 * gpus))
             ],
             scope: scope, maxRuntimeSeconds: 86_400,
             labels: [
-                Label(name: "checkpoint", value: "s3://lab-atlas/checkpoints"), Label(name: "owner", value: "research@lab.example"),
+                Label(name: "checkpoint", value: "s3://lab-atlas/checkpoints"),
+                Label(name: "owner", value: "research@lab.example"),
                 Label(name: "project", value: "atlas"), Label(name: "team", value: "language"),
             ])
     }

@@ -113,16 +113,20 @@ public struct HTTPBench: Sendable {
         for (method, target, body) in requests {
             let answer = try probe.send(method, target, fields: json, body: body)
             if answer.status.code != 201 {
-                throw BenchFault("\(target) was answered with \(answer.status): \(String(decoding: answer.body, as: UTF8.self))")
+                throw BenchFault(
+                    "\(target) was answered with \(answer.status): \(String(decoding: answer.body, as: UTF8.self))")
             }
         }
     }
 
-    private static func get(_ target: String) -> [UInt8] { Array("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8) }
+    private static func get(_ target: String) -> [UInt8] {
+        Array("GET \(target) HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+    }
 
     private static func post(_ target: String, _ body: [UInt8], _ type: String = "application/json") -> [UInt8] {
         Array(
-            "POST \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\n\r\n".utf8)
+            "POST \(target) HTTP/1.1\r\nHost: localhost\r\nContent-Type: \(type)\r\nContent-Length: \(body.count)\r\n\r\n"
+                .utf8)
             + body
     }
 

@@ -76,7 +76,8 @@ public struct JournalBench: Sendable {
     /// What an engine makes of submits that find a place: job and placement in one transaction.
     private static func transactions(_ count: Int) -> [Transaction] {
         var engine = Engine()
-        _ = engine.decide(.putPool(Bodies.pool("aws-use1-gb200", blocks: 4, domainsPerBlock: 10)), at: Timestamp(nanoseconds: 1))
+        _ = engine.decide(
+            .putPool(Bodies.pool("aws-use1-gb200", blocks: 4, domainsPerBlock: 10)), at: Timestamp(nanoseconds: 1))
         var made: [Transaction] = []
         for number in 0..<count {
             let at = Timestamp(nanoseconds: 1_790_000_000_000_000_000 + Int64(number) * 1_000_000)

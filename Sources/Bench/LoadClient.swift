@@ -48,7 +48,9 @@ final class LoadClient {
                     unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
                 }
             }
-            guard result == 0 else { throw BenchFault("The server on port \(port) takes no connection (errno \(errno)).") }
+            guard result == 0 else {
+                throw BenchFault("The server on port \(port) takes no connection (errno \(errno)).")
+            }
             var on: Int32 = 1
             unsafe setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         }

@@ -14,7 +14,7 @@ public struct MemoryBench: Sendable {
     public var pools: [(blocks: Int, domainsPerBlock: Int)]
     public var placed: Int
     public var queued: Int
-    /// Nodes that a job of the queue asks for, at least; more than any pool has free.
+    /// Nodes that a job of the queue asks for, at least: a pool that is still empty holds one such job, all others wait.
     public var queuedNodes: Int
     public var folder: String?
 
@@ -61,7 +61,8 @@ public struct MemoryBench: Sendable {
         var random = SeededGenerator(seed: 1)
         let begin = nanosecondsNow()
         for (index, size) in pools.enumerated() {
-            try desk.decide(.putPool(Bodies.pool("pool-\(index)", blocks: size.blocks, domainsPerBlock: size.domainsPerBlock)))
+            try desk.decide(
+                .putPool(Bodies.pool("pool-\(index)", blocks: size.blocks, domainsPerBlock: size.domainsPerBlock)))
         }
         for number in 0..<placed {
             try desk.decide(.submit(Bodies.spec("placed-\(number)", workers: nodes(&random), gpus: 4, scope: .pool)))
