@@ -24,6 +24,13 @@ enum Answer {
         [HTTPField("X-Berth-Revision", String(revision)), HTTPField("Cache-Control", "no-store")]
     }
 
+    /// 204 with what a path allows.
+    static func empty(allow: String, revision: UInt64) -> HTTPResponse {
+        var response = HTTPResponse(204, fields: revisionField(revision))
+        response.add("Allow", allow)
+        return response
+    }
+
     static func problem(_ problem: Problem, instance: String, mistakes: JSONFailure? = nil, revision: UInt64)
         -> HTTPResponse
     {
@@ -80,16 +87,26 @@ enum Body {
                             ?? "It came without a Content-Type.")),
                 nil)
         }
-        return read(request.body, in: 0..<request.body.count, decode)
+        return read(request.body, in: 0..<request.body.count, { $0.description }, decode)
     }
 
-    static func read<Value>(
+    /// Reads one line of NDJSON, whose number stands elsewhere in the answer.
+    static func readLine<Value>(
         _ bytes: [UInt8], in range: Range<Int>, _ decode: (inout ObjectReader) -> Value
+    ) -> Read<Value> {
+        read(bytes, in: range, { "Column \($0.column): \($0.message)" }, decode)
+    }
+
+    private static func read<Value>(
+        _ bytes: [UInt8], in range: Range<Int>, _ place: (JSONSyntaxError) -> String,
+        _ decode: (inout ObjectReader) -> Value
     ) -> Read<Value> {
         do throws(JSONFailure) {
             return .value(try decodeObject(bytes, in: range, decode))
         } catch {
-            if case .syntax(let fault) = error { return .problem(Problem(.invalidJSON, "\(fault)"), nil) }
+            if case .syntax(let fault) = error {
+                return .problem(Problem(.invalidJSON, "\(place(fault)) Nothing was changed."), nil)
+            }
             let count = error.mistakes.count + error.leftOut
             let words = count == 1 ? "1 mistake" : "\(count) mistakes"
             return .problem(
@@ -99,7 +116,9 @@ enum Body {
 
     /// A call that needs no body takes none, or an empty object.
     static func isEmpty(_ request: HTTPRequest) -> Bool {
-        request.body.isEmpty || request.body.allSatisfy { [0x20, 0x0A, 0x0D, 0x09, 0x7B, 0x7D].contains($0) }
+        if request.body.allSatisfy({ [0x20, 0x0A, 0x0D, 0x09].contains($0) }) { return true }
+        guard let root = try? JSONDocument(request.body).root else { return false }
+        return root.kind == .object && root.count == 0
     }
 
     static func isJSON(_ request: HTTPRequest) -> Bool { isMedia(request, "application/json") }

@@ -37,6 +37,9 @@ public final class BerthAPI: Sendable {
         }
     }
 
+    /// The newest revision that is on disk.
+    public var revision: UInt64 { backend.view.revision }
+
     public func handle(_ request: HTTPRequest, _ responder: consuming Responder) {
         switch router.match(request) {
         case .found(let row, let parameters):
@@ -45,7 +48,7 @@ public final class BerthAPI: Sendable {
             do throws(ParameterMistake) {
                 switch try step(operation, call) {
                 case .now(let response): responder.send(counted(row, response))
-                case .desk(let work): post(call, PendingAnswer(responder), work)
+                case .desk(let work, let instead): post(call, PendingAnswer(responder), work, instead: instead)
                 case .slowly(let work): runSlowly(call, PendingAnswer(responder), work)
                 case .slowlyToDesk(let work): prepareSlowly(call, PendingAnswer(responder), work)
                 }
@@ -53,7 +56,7 @@ public final class BerthAPI: Sendable {
                 responder.send(counted(row, call.problem(Problem(.invalidParameter, error.detail))))
             }
         case .options(let allow):
-            responder.send(counted(RouteTable.rows.count, HTTPResponse(204, fields: [HTTPField("Allow", allow)])))
+            responder.send(counted(RouteTable.rows.count, Answer.empty(allow: allow, revision: backend.view.revision)))
         case .notFound: responder.send(unmatched(request, .routeNotFound, "GET /openapi.json lists every path."))
         case .methodNotAllowed(let allow):
             var response = unmatched(request, .methodNotAllowed, "\(request.method.name) is not among \(allow).")
@@ -71,17 +74,15 @@ public final class BerthAPI: Sendable {
             Answer.problem(Problem(type, detail), instance: request.target, revision: backend.view.revision))
     }
 
-    private func post(_ call: Call, _ answer: PendingAnswer, _ work: @escaping DeskWork) {
+    private func post(
+        _ call: Call, _ answer: PendingAnswer, _ work: @escaping DeskWork,
+        instead: (@Sendable () -> HTTPResponse)? = nil
+    ) {
         let accepted = backend.post(answer) { [self] desk in counted(call.row, work(desk)) }
         if accepted { return }
-        answer.send(
-            counted(
-                call.row,
-                call.problem(
-                    Problem(
-                        .overloaded,
-                        "More requests wait for the scheduler than it may hold. Nothing was changed; try again soon.")))
-        )
+        let overloaded = Problem(
+            .overloaded, "More requests wait for the scheduler than it may hold. Nothing was changed; try again soon.")
+        answer.send(counted(call.row, instead?() ?? call.problem(overloaded)))
     }
 
     private func runSlowly(_ call: Call, _ answer: PendingAnswer, _ work: @escaping @Sendable () -> HTTPResponse) {
@@ -125,8 +126,9 @@ public final class BerthAPI: Sendable {
 /// How an operation goes on.
 enum Step {
     case now(HTTPResponse)
-    /// On the writer; the answer leaves when all that was decided is on disk.
-    case desk(DeskWork)
+    /// On the writer; the answer leaves when all that was decided is on disk. `instead` answers where the writer has no
+    /// room for more work; without it that is a 503.
+    case desk(DeskWork, instead: (@Sendable () -> HTTPResponse)? = nil)
     /// Beside the event loops, for what takes longer than a loop may be held.
     case slowly(@Sendable () -> HTTPResponse)
     /// Prepared beside the loops, then on the writer.

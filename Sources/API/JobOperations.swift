@@ -27,6 +27,10 @@ extension BerthAPI {
         }
         return .slowlyToDesk { [settings] in
             let lines = Array(JSONLines(call.request.body))
+            if lines.isEmpty {
+                return .answer(
+                    call.problem(Problem(.invalidBody, "The batch has no lines. Send one job a line, as JSON.")))
+            }
             if lines.count > settings.batchLines {
                 return .answer(
                     call.problem(
@@ -38,16 +42,22 @@ extension BerthAPI {
             let jobs = lines.map { line in
                 (
                     line: line.number,
-                    read: SendableRead(Body.read(call.request.body, in: line.range) { JobSpec(&$0) })
+                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec(&$0) })
                 )
             }
             return .desk { desk in
                 var writer = JSONWriter(capacity: jobs.count * 256)
+                var isDecided = false
                 for (line, read) in jobs {
                     switch read {
                     case .problem(let encoded, let status):
                         writer.batchLine(line, status: status) { $0.value(raw: encoded) }
-                    case .value(let spec): writer.batchLine(line, desk.decide(.submit(spec)), desk.state)
+                    case .value(let spec):
+                        let decision = desk.decide(.submit(spec))
+                        // Where nothing at all can be written, the whole call says so, and a script sees it in the status.
+                        if case .unwritable(let stop) = decision, !isDecided { return call.problem(Problem(stop)) }
+                        isDecided = true
+                        writer.batchLine(line, decision, desk.state)
                     }
                 }
                 return HTTPResponse(
@@ -83,7 +93,9 @@ extension BerthAPI {
         if job.state != .queued { return .now(call.answer(job, view)) }
         // Why it waits is known to the scheduler alone.
         return .desk { desk in
-            guard let job = desk.state.jobs[id] else { return call.problem(Problem(.jobNotFound(id: id))) }
+            guard let job = desk.state.jobs[id] else {
+                return call.problem(Problem(.jobNotFound(id: id)), revision: desk.state.revision)
+            }
             return call.answer(job, desk.state, explanation: desk.explain(job))
         }
     }
@@ -112,40 +124,48 @@ extension BerthAPI {
         let parameters = try Parameters(call.request, known: ["state", "tenant", "pool", "node", "limit", "cursor"])
         let limit = try parameters.limit()
         let after = try parameters.cursor()
-        let jobState = try parameters.word("state", JobState.allCases.map { ($0.name, $0) })
-        let tenant = parameters["tenant"]
+        let states = try parameters.words("state", JobState.allCases.map { ($0.name, $0) })
+        let tenant = try parameters.name("tenant")
         let view = backend.view
         var pool: PoolSlot?
         var node: Int?
-        if let name = parameters["pool"] {
+        if let name = try parameters.name("pool") {
             guard let slot = view.slot(named: name) else {
                 return .now(call.problem(Problem(.poolNotFound(name: name))))
             }
             pool = slot
         }
         if let name = parameters["node"] {
-            let parts = name.split(separator: "/", maxSplits: 1).map(String.init)
-            guard parts.count == 2, let slot = view.slot(named: parts[0]),
-                let index = view[slot].layout.node(named: parts[1])
-            else {
+            let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2, Names.isValid(parts[0]), Names.isValidNodeName(parts[1]) else {
                 throw ParameterMistake(
                     detail: "node is '\(name)'; it must be a pool's name, '/' and the name of one of its nodes.")
+            }
+            guard let slot = view.slot(named: parts[0]) else {
+                return .now(call.problem(Problem(.poolNotFound(name: parts[0]))))
+            }
+            guard let index = view[slot].layout.node(named: parts[1]) else {
+                return .now(call.problem(Problem(.nodeNotFound(pool: parts[0], node: parts[1]))))
+            }
+            if let asked = pool, asked != slot {
+                throw ParameterMistake(
+                    detail: "pool is '\(view[asked].spec.name)', and node is of pool '\(parts[0])'; leave one out.")
             }
             pool = slot
             node = index
         }
-        let filter = JobFilter(state: jobState, tenant: tenant, pool: pool, node: node)
+        let filter = JobFilter(states: states, tenant: tenant, pool: pool, node: node)
         return .slowly { Self.jobPage(view, filter, after: after, limit: limit) }
     }
 
     private struct JobFilter: Sendable {
-        var state: JobState?
+        var states: [JobState]?
         var tenant: String?
         var pool: PoolSlot?
         var node: Int?
 
         func admits(_ job: Job) -> Bool {
-            if let state, job.state != state { return false }
+            if let states, !states.contains(job.state) { return false }
             if let tenant, job.spec.tenant != tenant { return false }
             if let pool {
                 guard let placement = job.life.placement, placement.pool == pool else { return false }
@@ -223,7 +243,10 @@ extension Call {
             let explanation = job.state == .queued ? desk.explain(job) : nil
             return answer(job, desk.state, created: created, explanation: explanation)
         case .outcome(.pool(let slot, let created)):
-            return Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(desk.state[slot]) }
+            let pool = desk.state[slot]
+            var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(pool) }
+            if created { response.add("Location", "/v1/pools/" + pool.spec.name) }
+            return response
         case .outcome(.poolDeleted(let name)):
             return Answer.json(revision: desk.state.revision) { writer in
                 writer.object { writer in

@@ -39,8 +39,8 @@ struct Parameters {
     /// The position that a cursor names; 0 without one.
     func cursor() throws(ParameterMistake) -> UInt64 {
         guard let text = self["cursor"] else { return 0 }
-        guard text.hasPrefix("c"), text.utf8.count <= 14, let position = UInt64(text.dropFirst(), radix: 36),
-            position < 1 << 48
+        guard text.utf8.count <= 14, let position = UInt64(text.dropFirst(), radix: 36), position < 1 << 48,
+            text == Self.cursor(position)
         else {
             throw ParameterMistake(detail: "cursor is '\(text)'; it must be the nextCursor of an earlier page.")
         }
@@ -49,14 +49,36 @@ struct Parameters {
 
     static func cursor(_ position: UInt64) -> String { "c" + String(position, radix: 36) }
 
-    /// One of a closed set of words.
-    func word<Value>(_ name: String, _ words: [(String, Value)]) throws(ParameterMistake) -> Value? {
+    /// One or more of a closed set of words, with commas between them.
+    func words<Value>(_ name: String, _ words: [(String, Value)]) throws(ParameterMistake) -> [Value]? {
         guard let text = self[name] else { return nil }
-        if let word = words.first(where: { $0.0 == text }) { return word.1 }
-        throw ParameterMistake(
-            detail: "\(name) is '\(text)'; it must be one of " + words.map(\.0).joined(separator: ", ") + ".")
+        var values: [Value] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            guard let word = words.first(where: { $0.0 == part }) else {
+                throw ParameterMistake(
+                    detail: "\(name) has '\(part)'; it must be one or more of "
+                        + words.map(\.0).joined(separator: ", ") + ", with commas between them.")
+            }
+            values.append(word.1)
+        }
+        return values
     }
 
-    /// True for `?name`, `?name=true` and `?name=1`.
-    func flag(_ name: String) -> Bool { self[name].map { ["", "true", "1"].contains($0) } ?? false }
+    /// A name as jobs, tenants and pools have it.
+    func name(_ name: String) throws(ParameterMistake) -> String? {
+        guard let text = self[name] else { return nil }
+        guard Names.isValid(text) else {
+            throw ParameterMistake(detail: "\(name) is '\(text)'; it must be \(Rule.name).")
+        }
+        return text
+    }
+
+    /// True for `?name` and `?name=true`.
+    func flag(_ name: String) throws(ParameterMistake) -> Bool {
+        switch self[name] {
+        case nil, "false": return false
+        case "", "true": return true
+        case let text?: throw ParameterMistake(detail: "\(name) is '\(text)'; it must be true or false.")
+        }
+    }
 }

@@ -47,7 +47,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         switch self {
         case .invalidJSON: "The body is not JSON"
         case .invalidBody: "The body has mistakes"
-        case .invalidParameter: "A query parameter has a mistake"
+        case .invalidParameter: "A parameter has a mistake"
         case .unsupportedMediaType: "The body is of a media type that is not read here"
         case .routeNotFound: "There is nothing at this path"
         case .methodNotAllowed: "This path does not take this method"
@@ -110,18 +110,20 @@ struct Problem {
             )
         case .illegalTransition(let id, let state, let action):
             self.init(
-                .illegalTransition, "Job '\(id)' is \(state.name), and a job that is \(state.name) cannot \(action).",
+                .illegalTransition, "Job '\(id)' is \(state.name), so '\(action)' does not apply. \(state.whatApplies)",
                 state: state.name)
         case .illegalNodeTransition(let node, let state, let action):
             self.init(
                 .illegalTransition,
-                "Node '\(node)' is \(state.name), and a node that is \(state.name) cannot \(action.name).",
+                "Node '\(node)' is \(state.name), so '\(action.name)' does not apply. A node that is \(state.name) takes "
+                    + NodeAction.allCases.filter { state.after($0) != nil }.map(\.name).joined(separator: ", ") + ".",
                 state: state.name)
         case .poolInUse(let name, let jobs):
             self.init(
                 .poolInUse,
-                "\(jobs) placed or running jobs hold nodes of pool '\(name)'. Until they end it may change its price, purchase and "
-                    + "labels and grow by whole blocks at its end; nothing else. GET /v1/jobs?pool=\(name) lists them.")
+                "Pool '\(name)' has nodes that \(jobs) placed or running \(jobs == 1 ? "job holds" : "jobs hold"). "
+                    + "Until they end it may change its price, purchase and labels and grow by whole blocks at its end; nothing "
+                    + "else. GET /v1/jobs?pool=\(name)&state=placed,running lists them.")
         case .limitReached(let name, let limit):
             self.init(
                 .limitReached,
@@ -149,4 +151,16 @@ struct Problem {
 extension Refusal {
     /// The refusal in words, as a problem's detail says it.
     public var words: String { Problem(self).detail }
+}
+
+extension JobState {
+    /// What a caller may do to a job in this state.
+    fileprivate var whatApplies: String {
+        switch self {
+        case .queued: "It is placed as soon as it fits; until then it can only be cancelled."
+        case .placed: "A placed job can be started or cancelled."
+        case .running: "A running job can be finished or cancelled."
+        case .succeeded, .failed, .cancelled: "It has ended, and nothing more changes it."
+        }
+    }
 }

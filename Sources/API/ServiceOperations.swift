@@ -9,9 +9,9 @@ extension BerthAPI {
     func step(_ operation: Operation, _ call: Call) throws(ParameterMistake) -> Step {
         switch operation {
         case .index: try index(call)
-        case .openAPI: .now(HTTPResponse(200, contentType: Answer.json, body: PackageResources.openapi_json))
+        case .openAPI: try fixed(call, PackageResources.openapi_json)
         case .metrics: try metrics(call)
-        case .livez: .now(HTTPResponse(200, contentType: Answer.json, body: Self.alive))
+        case .livez: try fixed(call, Self.alive)
         case .readyz, .healthz: try readiness(call)
         case .submitJob: try submitJob(call)
         case .submitBatch: try submitBatch(call)
@@ -36,6 +36,13 @@ extension BerthAPI {
     }
 
     private static let alive = Array("{\"status\":\"alive\"}\n".utf8)
+
+    private func fixed(_ call: Call, _ body: [UInt8]) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        return .now(
+            HTTPResponse(
+                200, contentType: Answer.json, fields: Answer.revisionField(backend.view.revision), body: body))
+    }
 
     private func readiness(_ call: Call) throws(ParameterMistake) -> Step {
         let isVerbose = try Parameters(call.request, known: ["verbose"]).flag("verbose")
@@ -62,18 +69,23 @@ extension BerthAPI {
             })
     }
 
-    /// Gathered on the writer, which alone can count the gangs that fit; a scrape that cannot wait is refused as any other.
+    /// Gathered on the writer, which alone can count the gangs that fit. Where the writer has no room for more work the page
+    /// comes without those counts: under load one needs it most.
     private func metrics(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        return .desk { [self] desk in
-            var reading = backend.reading
-            reading.pools = desk.poolReadings()
-            let isReady = backend.readiness.allSatisfy(\.isPassing)
-            let page = MetricsPage(reading, desk.state, routes: requestCounts, ready: isReady)
-            return HTTPResponse(
-                200, contentType: "text/plain; version=0.0.4; charset=utf-8",
-                fields: Answer.revisionField(desk.state.revision), body: page.bytes)
+        return .desk({ [self] desk in metricsPage(desk.state, pools: desk.poolReadings()) }) { [self] in
+            metricsPage(backend.view, pools: [])
         }
+    }
+
+    private func metricsPage(_ state: State, pools: [PoolReading]) -> HTTPResponse {
+        var reading = backend.reading
+        reading.pools = pools
+        let isReady = backend.readiness.allSatisfy(\.isPassing)
+        let page = MetricsPage(reading, state, routes: requestCounts, ready: isReady)
+        return HTTPResponse(
+            200, contentType: "text/plain; version=0.0.4; charset=utf-8",
+            fields: Answer.revisionField(state.revision), body: page.bytes)
     }
 
     private func index(_ call: Call) throws(ParameterMistake) -> Step {
@@ -87,25 +99,11 @@ extension BerthAPI {
                     writer.object { writer in
                         for row in RouteTable.rows
                         where row.method == .get && !row.pattern.contains("{") && row.operation != .index {
-                            writer.member(key(row.operation), row.pattern)
+                            writer.key(string: row.operation.rawValue)
+                            writer.value(row.pattern)
                         }
                     }
                 }
             })
-    }
-
-    private func key(_ operation: Operation) -> StaticString {
-        switch operation {
-        case .openAPI: "openAPI"
-        case .metrics: "metrics"
-        case .livez: "livez"
-        case .readyz: "readyz"
-        case .healthz: "healthz"
-        case .listJobs: "jobs"
-        case .listPools: "pools"
-        case .getFleet: "fleet"
-        case .getQueue: "queue"
-        default: "other"
-        }
     }
 }

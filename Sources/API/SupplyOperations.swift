@@ -8,11 +8,14 @@ import Model
 extension BerthAPI {
     func listPools(_ call: Call) throws(ParameterMistake) -> Step {
         let parameters = try Parameters(call.request, known: ["provider", "region", "accelerator"])
+        let provider = try parameters.name("provider")
+        let region = try parameters.name("region")
+        let accelerator = try parameters.name("accelerator")
         let view = backend.view
         let pools = view.pools.filter { pool in
-            !pool.isDeleted && parameters["provider"].map { $0 == pool.spec.provider } ?? true
-                && parameters["region"].map { $0 == pool.spec.region } ?? true
-                && parameters["accelerator"].map { $0 == pool.spec.accelerator } ?? true
+            !pool.isDeleted && provider ?? pool.spec.provider == pool.spec.provider
+                && region ?? pool.spec.region == pool.spec.region
+                && accelerator ?? pool.spec.accelerator == pool.spec.accelerator
         }
         return .slowly {
             Answer.json(revision: view.revision, reserving: pools.count * 640) { writer in
@@ -56,12 +59,12 @@ extension BerthAPI {
         let parameters = try Parameters(call.request, known: ["state", "limit", "cursor"])
         let limit = try parameters.limit()
         let after = Int(try parameters.cursor())
-        let wanted = try parameters.word(
+        let wanted = try parameters.words(
             "state",
             [
                 ("ready", [NodeState.ready]), ("cordoned", [.cordoned]), ("draining", [.draining]),
                 ("down", [.down, .downCordoned]),
-            ])
+            ])?.flatMap(\.self)
         let name = call.parameters[0]
         return .desk { desk in
             let state = desk.state
@@ -118,14 +121,14 @@ extension BerthAPI {
             return Answer.json(revision: state.revision, reserving: queue.shapes.count * 1024) { writer in
                 writer.object { writer in
                     writer.member("revision", state.revision)
-                    writer.member("jobs", state.count(of: .queued))
+                    writer.member("jobCount", state.count(of: .queued))
                     writer.member("gpus", state.gpusQueued)
                     writer.member("shapeCount", queue.distinct)
                     writer.key("shapes")
                     writer.array { writer in
                         for shape in queue.shapes {
                             writer.object { writer in
-                                writer.member("jobs", shape.jobs)
+                                writer.member("jobCount", shape.jobs)
                                 writer.key("first")
                                 writer.job(shape.head, in: state, .summary, explanation: desk.explain(shape.head))
                             }

@@ -11,7 +11,7 @@ extension JobSpec {
             name: reader.optionalString("name", maxBytes: Bounds.nameBytes) ?? "",
             tenant: reader.optionalName("tenant") ?? "default",
             priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
-            workers: reader.objects("workers", count: 1...1) { WorkerGroup(&$0) },
+            workers: WorkerGroup.groups(&reader),
             accelerators: reader.names("accelerators"),
             scope: reader.optionalWord("scope", Words.scopes) ?? .pool,
             allow: reader.optionalObject("allow") { PlaceList(&$0) } ?? PlaceList(),
@@ -22,6 +22,16 @@ extension JobSpec {
 }
 
 extension WorkerGroup {
+    /// The one group that a job has.
+    static func groups(_ reader: inout ObjectReader) -> [WorkerGroup] {
+        let groups = reader.objects("workers") { WorkerGroup(&$0) }
+        if groups.count != 1 && reader.has("workers") {
+            reader.mistake(
+                .outOfRange, "workers", "Give exactly one group of equal workers; there are \(groups.count).")
+        }
+        return groups
+    }
+
     init(_ reader: inout ObjectReader) {
         self.init(
             name: reader.optionalName("name") ?? "worker",
@@ -35,10 +45,11 @@ extension WorkerGroup {
 
 extension PlaceList {
     init(_ reader: inout ObjectReader) {
+        // The lists are sets: in one order, equal ones make equal jobs.
         self.init(
-            providers: reader.names("providers"),
-            regions: reader.names("regions", Rule.region, maxBytes: 2 * Bounds.nameBytes + 1, Rule.isRegion),
-            pools: reader.names("pools"))
+            providers: reader.names("providers").sorted(),
+            regions: reader.names("regions", Rule.region, maxBytes: 2 * Bounds.nameBytes + 1, Rule.isRegion).sorted(),
+            pools: reader.names("pools").sorted())
     }
 }
 

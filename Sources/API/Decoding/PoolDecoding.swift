@@ -25,12 +25,25 @@ extension PoolSpec {
         let instanceType = reader.optionalName("instanceType") ?? ""
         let node = reader.object("node") { NodeShape(&$0) }
         let purchase = reader.optionalWord("purchase", Words.purchases) ?? .onDemand
-        let price = reader.optionalMicros("priceUSDPerGPUHour", in: 0...Bounds.priceMicroUSDPerGPUHour) ?? 0
+        let price = reader.price("priceUSDPerGPUHour") ?? 0
         let labels = reader.labels()
         self.init(
             name: name ?? ownName ?? "", provider: provider, region: region, accelerator: accelerator,
             instanceType: instanceType, node: node, topology: Topology(&reader, gpus: node.gpus, readNodes),
             purchase: purchase, priceMicroUSDPerGPUHour: price, labels: labels)
+    }
+}
+
+extension ObjectReader {
+    /// A decimal amount of USD, as a string and never as a number, in micro-USD.
+    fileprivate mutating func price(_ field: StaticString) -> Int64? {
+        let most = Bounds.priceMicroUSDPerGPUHour
+        let expected =
+            "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
+        return optionalParsed(field, expected) { text in
+            guard case .success(let micros) = Money.micros(text), micros <= most else { return nil }
+            return micros
+        }
     }
 }
 

@@ -167,7 +167,7 @@ extension JSONWriter {
                         for number in worker..<worker + workers {
                             writer.object { writer in
                                 writer.member("worker", number)
-                                writer.key("gpus")
+                                writer.key("gpuIndexes")
                                 writer.array { writer in
                                     for _ in 0..<placement.gpusPerWorker {
                                         writer.value(rest.trailingZeroBitCount)
@@ -190,7 +190,7 @@ extension JSONWriter {
             for blocker in explanation.blockers {
                 writer.object { writer in
                     writer.field("reason", text: blocker.reason.word)
-                    writer.member("pools", blocker.pools)
+                    writer.member("poolCount", blocker.pools)
                     if blocker.reason < .workerTooLarge {
                         writer.member("nearestPool", blocker.nearestPool)
                         writer.member("workersThatFit", blocker.workersThatFit)
@@ -203,7 +203,7 @@ extension JSONWriter {
             if explanation.blockers.isEmpty {
                 writer.object { writer in
                     writer.member("reason", "noPools")
-                    writer.member("pools", 0)
+                    writer.member("poolCount", 0)
                     writer.member("detail", "The fleet has no pool. PUT /v1/pools/{name} adds one.")
                 }
             }
@@ -229,26 +229,29 @@ extension Blocker {
     /// What the reason means for this job and what may end it.
     fileprivate func sentence(_ job: Job, _ explanation: Explanation) -> String {
         let count = pools == 1 ? "1 pool" : "\(pools) pools"
-        let place = job.spec.scope.tier.name
+        let are = pools == 1 ? "is" : "are"
+        let have = pools == 1 ? "has" : "have"
+        let place =
+            job.spec.scope == .pool ? "'\(nearestPool)'" : "the best \(job.spec.scope.tier.name) of '\(nearestPool)'"
+        let room = "\(workersThatFit) of \(explanation.workers) workers"
         switch reason {
         case .waitingForTurn: return "\(count) could hold it now; jobs ahead of it are being placed."
         case .heldForOtherJob:
             return
                 "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
         case .capacityBusy:
-            return "\(count) are too full: the roomiest \(place) of '\(nearestPool)' has room for \(workersThatFit) of "
-                + "\(explanation.workers) workers. It is placed as soon as enough ends there."
+            return "\(count) \(are) too full: \(place) has room for \(room) now. "
+                + "The job is placed as soon as enough ends there."
         case .nodesUnavailable:
-            return
-                "\(count) have too many nodes cordoned, draining or down: '\(nearestPool)' has room for \(workersThatFit) of "
-                + "\(explanation.workers) workers."
+            return "\(count) \(have) too many nodes cordoned, draining or down: \(place) has room for \(room) now."
         case .gangTooLarge:
-            return "\(count) are too small: the largest \(place) of '\(nearestPool)' holds \(workersThatFit) of "
-                + "\(explanation.workers) workers even when empty. Ask for fewer workers or a wider scope."
+            return "\(count) \(are) too small: \(place) holds \(room) even when empty. Ask for fewer workers"
+                + (job.spec.scope == .pool ? "." : " or a wider scope.")
         case .workerTooLarge:
-            return "\(count) have no node that holds one worker. Ask for fewer GPUs, CPU or memory for a worker."
-        case .acceleratorNotWanted: return "\(count) have an accelerator that the job does not name."
-        case .placeNotAllowed: return "\(count) are ruled out by the job's lists of providers, regions and pools."
+            return "\(count) \(have) no node that holds one worker. Ask for fewer GPUs, CPU or memory for a worker."
+        case .acceleratorNotWanted: return "\(count) \(have) an accelerator that the job does not name."
+        case .placeNotAllowed:
+            return "\(count) \(are) ruled out by the job's lists of providers, regions and pools."
         }
     }
 }

@@ -28,7 +28,7 @@ extension JSONWriter {
                     writer.member("domainsPerBlock", domainsPerBlock)
                     writer.member("nodesPerDomain", nodesPerDomain)
                 }
-            case .nodes: writer.member("listedNodes", pool.layout.nodeCount)
+            case .nodes: writer.member("nodesListed", true)
             }
             writer.field("purchase", text: spec.purchase.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
@@ -38,7 +38,7 @@ extension JSONWriter {
             writer.member("nodeCount", pool.layout.nodeCount)
             writer.member("gpus", spec.gpuCount)
             writer.member("gpusAllocated", pool.gpusAllocated)
-            writer.member("jobs", pool.jobs)
+            writer.member("jobCount", pool.jobs)
             writer.key("nodesByState")
             writer.object { writer in
                 var counts = [Int](repeating: 0, count: NodeState.allCases.count)
@@ -67,7 +67,8 @@ extension JSONWriter {
             writer.member("state", nodeState.name)
             if nodeState == .downCordoned { writer.member("cordonedWhenUp", true) }
             writer.member("gpus", pool.spec.node.gpus)
-            writer.key("gpusFree")
+            writer.member("gpusFree", free.gpuMask.nonzeroBitCount)
+            writer.key("gpuIndexesFree")
             writer.array { writer in
                 for gpu in 0..<pool.spec.node.gpus where free.gpuMask >> UInt16(gpu) & 1 == 1 { writer.value(gpu) }
             }
@@ -128,8 +129,9 @@ extension JSONWriter {
         }
         object { writer in
             writer.member("revision", state.revision)
+            writer.member("poolCount", whole.pools)
             writer.room(whole)
-            writer.key("jobs")
+            writer.key("jobsByState")
             writer.object { writer in
                 for state_ in JobState.allCases { writer.member(state_.key, state.count(of: state_)) }
             }
@@ -139,6 +141,7 @@ extension JSONWriter {
                     for group in groups.sorted(by: { $0.name < $1.name }) {
                         writer.object { writer in
                             writer.member("name", group.name)
+                            writer.member("poolCount", group.room.pools)
                             writer.room(group.room)
                         }
                     }
@@ -151,6 +154,7 @@ extension JSONWriter {
                         let spec = state[reading.slot].spec
                         writer.member("name", spec.name)
                         writer.member("provider", spec.provider)
+                        writer.member("region", spec.region)
                         writer.member("accelerator", spec.accelerator)
                         var room = Room()
                         room.add(reading)
@@ -162,7 +166,6 @@ extension JSONWriter {
     }
 
     private mutating func room(_ room: Room) {
-        member("poolCount", room.pools)
         member("gpus", room.gpus)
         member("gpusAllocated", room.allocated)
         member("gpusFree", room.free)
