@@ -15,7 +15,7 @@ RUN swift build -c release --static-swift-stdlib --product berth \
 
 FROM debian:bookworm-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libssl3 zlib1g curl \
+    && apt-get install -y --no-install-recommends libssl3 libstdc++6 zlib1g curl \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin berth \
     && install -d -o berth -g berth /data

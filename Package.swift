@@ -52,7 +52,8 @@ let package = Package(
         .systemLibrary(name: "COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         library("HTTP", ["CLinux", "COpenSSL", "CZlib"]),
-        library("API", ["Model", "Packing", "Engine", "JSON", "HTTP"], resources: [.embedInCode("Resources/openapi.json")]),
+        library(
+            "API", ["Model", "Packing", "Engine", "JSON", "HTTP"], resources: [.embedInCode("Resources/openapi.json")]),
         library(
             "Service", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "CLinux", logging],
             resources: [.embedInCode("Resources/fleet.json")]),
@@ -61,7 +62,8 @@ let package = Package(
 
         // What proves it.
         library(
-            "TestKit", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "Service"], path: "Tests/TestKit"),
+            "TestKit", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "Service"],
+            path: "Tests/TestKit"),
         library("Bench", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "Service"]),
         .executableTarget(name: "berth-bench", dependencies: ["Bench", argumentParser], swiftSettings: strict),
         tests("HouseTests", []),

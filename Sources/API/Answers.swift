@@ -1,7 +1,7 @@
 // Answers as bytes: JSON with the revision it shows, and problems (RFC 9457).
 
 import Engine
-import HTTP
+public import HTTP
 import JSON
 import Model
 
@@ -14,10 +14,10 @@ enum Answer {
     static func json(
         _ status: HTTPStatus = 200, revision: UInt64, reserving capacity: Int = 1024, _ body: (inout JSONWriter) -> Void
     ) -> HTTPResponse {
-        var writer = JSONWriter(reserving: capacity)
+        var writer = JSONWriter(capacity: capacity)
         body(&writer)
-        writer.endLine()
-        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.bytes)
+        writer.newLine()
+        return HTTPResponse(status, contentType: json, fields: revisionField(revision), body: writer.take())
     }
 
     static func revisionField(_ revision: UInt64) -> [HTTPField] {
@@ -31,21 +31,21 @@ enum Answer {
         return response
     }
 
-    static func problem(_ problem: Problem, instance: String, mistakes: Mistakes? = nil, revision: UInt64)
+    static func problem(_ problem: Problem, instance: String, mistakes: JSONFailure? = nil, revision: UInt64)
         -> HTTPResponse
     {
         var writer = JSONWriter()
         writer.problem(problem, instance: instance, mistakes: mistakes)
-        writer.endLine()
+        writer.newLine()
         var response = HTTPResponse(
-            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.bytes)
+            problem.type.status, contentType: Self.problem, fields: revisionField(revision), body: writer.take())
         if let seconds = problem.type.retryAfterSeconds { response.add("Retry-After", String(seconds)) }
         return response
     }
 }
 
 extension JSONWriter {
-    mutating func problem(_ problem: Problem, instance: String?, mistakes: Mistakes? = nil) {
+    mutating func problem(_ problem: Problem, instance: String?, mistakes: JSONFailure? = nil) {
         object { writer in
             writer.member("type", "urn:berth:problem:" + problem.type.rawValue)
             writer.member("title", problem.type.title)
@@ -53,14 +53,14 @@ extension JSONWriter {
             writer.member("detail", problem.detail)
             if let instance { writer.member("instance", instance) }
             if let state = problem.state { writer.member("state", state) }
-            guard let mistakes, !mistakes.isEmpty else { return }
+            guard let mistakes else { return }
             writer.key("errors")
             writer.array { writer in
-                for mistake in mistakes.list {
+                for mistake in mistakes.mistakes {
                     writer.object { writer in
                         writer.member("pointer", mistake.pointer)
                         writer.member("code", mistake.code.rawValue)
-                        writer.member("detail", mistake.detail)
+                        writer.member("detail", mistake.message)
                     }
                 }
             }
@@ -72,12 +72,12 @@ extension JSONWriter {
 /// A body read, or the problem that it has.
 enum Read<Value> {
     case value(Value)
-    case problem(Problem, Mistakes?)
+    case problem(Problem, JSONFailure?)
 }
 
 enum Body {
     /// Parses and decodes a JSON body.
-    static func read<Value>(_ request: HTTPRequest, _ decode: (JSONValue, Mistakes) -> Value?) -> Read<Value> {
+    static func read<Value>(_ request: HTTPRequest, _ decode: (inout ObjectReader) -> Value) -> Read<Value> {
         guard isJSON(request) else {
             return .problem(
                 Problem(
@@ -92,30 +92,26 @@ enum Body {
 
     /// Reads one line of NDJSON, whose number stands elsewhere in the answer.
     static func readLine<Value>(
-        _ bytes: [UInt8], in range: Range<Int>, _ decode: (JSONValue, Mistakes) -> Value?
+        _ bytes: [UInt8], in range: Range<Int>, _ decode: (inout ObjectReader) -> Value
     ) -> Read<Value> {
-        read(bytes, in: range, { "column \($0.column): \($0.reason)" }, decode)
+        read(bytes, in: range, { "Column \($0.column): \($0.message)" }, decode)
     }
 
     private static func read<Value>(
         _ bytes: [UInt8], in range: Range<Int>, _ place: (JSONSyntaxError) -> String,
-        _ decode: (JSONValue, Mistakes) -> Value?
+        _ decode: (inout ObjectReader) -> Value
     ) -> Read<Value> {
-        let document: JSONDocument
-        do throws(JSONSyntaxError) {
-            document = try JSONDocument(bytes, in: range)
+        do throws(JSONFailure) {
+            return .value(try decodeObject(bytes, in: range, decode))
         } catch {
-            return .problem(Problem(.invalidJSON, "At \(place(error)). Nothing was changed."), nil)
+            if case .syntax(let fault) = error {
+                return .problem(Problem(.invalidJSON, "\(place(fault)) Nothing was changed."), nil)
+            }
+            let count = error.mistakes.count + error.leftOut
+            let words = count == 1 ? "1 mistake" : "\(count) mistakes"
+            return .problem(
+                Problem(.invalidBody, "The body has \(words); 'errors' lists them. Nothing was changed."), error)
         }
-        let mistakes = Mistakes()
-        if let value = decode(document.root, mistakes), mistakes.isEmpty { return .value(value) }
-        let count = mistakes.list.count + mistakes.leftOut
-        return .problem(
-            Problem(
-                .invalidBody,
-                "The body has \(count == 1 ? "1 mistake" : "\(count) mistakes"); 'errors' lists them. Nothing was changed."
-            ),
-            mistakes)
     }
 
     /// A call that needs no body takes none, or an empty object.
@@ -132,5 +128,22 @@ enum Body {
         guard let field = request.fields["content-type"] else { return false }
         let media = field.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
         return media.lowercased().filter { $0 != " " } == type
+    }
+}
+
+extension BerthAPI {
+    /// The answer to a change that was decided and then could not be brought to disk.
+    public static func problem(_ stop: WriteStop, revision: UInt64) -> HTTPResponse {
+        Answer.problem(Problem(stop), instance: "/", revision: revision)
+    }
+
+    /// The answer to everything but `/livez` while the state is read from disk.
+    public static func starting(_ request: HTTPRequest) -> HTTPResponse {
+        if request.path.count == 1, request.path[0].text == "livez" {
+            return HTTPResponse(200, contentType: Answer.json, body: Array("{\"status\":\"alive\"}\n".utf8))
+        }
+        let problem = Problem(
+            .starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")
+        return Answer.problem(problem, instance: request.target, revision: 0)
     }
 }

@@ -30,12 +30,15 @@ public final class BerthAPI: Sendable {
     }
 
     /// Only a batch may have a body beyond the server's own limit.
-    public var bodyLimit: BodyLimit {
-        { [settings] method, path in
-            method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
-                ? settings.maxBatchBodyBytes : nil
+    public static func bodyLimit(_ settings: APISettings) -> BodyLimit {
+        { method, path in
+            let isBatch = method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
+            return isBatch ? settings.maxBatchBodyBytes : nil
         }
     }
+
+    /// The newest revision that is on disk.
+    public var revision: UInt64 { backend.view.revision }
 
     public func handle(_ request: HTTPRequest, _ responder: consuming Responder) {
         switch router.match(request) {
@@ -144,7 +147,7 @@ struct Call: Sendable {
     let parameters: RouteParameters
     let api: BerthAPI
 
-    func problem(_ problem: Problem, _ mistakes: Mistakes? = nil, revision: UInt64? = nil) -> HTTPResponse {
+    func problem(_ problem: Problem, _ mistakes: JSONFailure? = nil, revision: UInt64? = nil) -> HTTPResponse {
         Answer.problem(
             problem, instance: request.target, mistakes: mistakes, revision: revision ?? api.backend.view.revision)
     }

@@ -8,7 +8,7 @@ import Model
 extension BerthAPI {
     func submitJob(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        switch Body.read(call.request, { JobSpec($0, $1) }) {
+        switch Body.read(call.request, { JobSpec(&$0) }) {
         case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
         case .value(let spec): return .desk { desk in call.answer(desk.decide(.submit(spec)), desk) }
         }
@@ -26,7 +26,7 @@ extension BerthAPI {
                     )))
         }
         return .slowlyToDesk { [settings] in
-            let lines = JSONLines.ranges(of: call.request.body)
+            let lines = Array(JSONLines(call.request.body))
             if lines.isEmpty {
                 return .answer(
                     call.problem(Problem(.invalidBody, "The batch has no lines. Send one job a line, as JSON.")))
@@ -42,15 +42,16 @@ extension BerthAPI {
             let jobs = lines.map { line in
                 (
                     line: line.number,
-                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec($0, $1) })
+                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec(&$0) })
                 )
             }
             return .desk { desk in
-                var writer = JSONWriter(reserving: jobs.count * 256)
+                var writer = JSONWriter(capacity: jobs.count * 256)
                 var isDecided = false
                 for (line, read) in jobs {
                     switch read {
-                    case .problem(let encoded, let status): writer.batchLine(line, status: status) { $0.raw(encoded) }
+                    case .problem(let encoded, let status):
+                        writer.batchLine(line, status: status) { $0.value(raw: encoded) }
                     case .value(let spec):
                         let decision = desk.decide(.submit(spec))
                         // Where nothing at all can be written, the whole call says so, and a script sees it in the status.
@@ -61,7 +62,7 @@ extension BerthAPI {
                 }
                 return HTTPResponse(
                     200, contentType: Answer.ndjson, fields: Answer.revisionField(desk.state.revision),
-                    body: writer.bytes)
+                    body: writer.take())
             }
         }
     }
@@ -77,7 +78,7 @@ extension BerthAPI {
             case .problem(let problem, let mistakes):
                 var writer = JSONWriter()
                 writer.problem(problem, instance: nil, mistakes: mistakes)
-                self = .problem(writer.bytes, status: Int(problem.type.status.code))
+                self = .problem(writer.take(), status: Int(problem.type.status.code))
             }
         }
     }
@@ -111,7 +112,7 @@ extension BerthAPI {
 
     func finishJob(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        switch Body.read(call.request, { Finish($0, $1) }) {
+        switch Body.read(call.request, { Finish(&$0) }) {
         case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
         case .value(let finish):
             let command = Command.finish(id: call.parameters[0], end: finish.end, message: finish.message)
@@ -136,7 +137,7 @@ extension BerthAPI {
         }
         if let name = parameters["node"] {
             let parts = name.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2, Rule.name(parts[0]) == nil, Rule.nodeName(parts[1]) == nil else {
+            guard parts.count == 2, Names.isValid(parts[0]), Names.isValidNodeName(parts[1]) else {
                 throw ParameterMistake(
                     detail: "node is '\(name)'; it must be a pool's name, '/' and the name of one of its nodes.")
             }
@@ -209,7 +210,7 @@ extension JSONWriter {
             writer.key("problem")
             problem(&writer)
         }
-        endLine()
+        newLine()
     }
 
     fileprivate mutating func batchLine(_ line: Int, _ decision: Decision, _ state: State) {
@@ -222,7 +223,7 @@ extension JSONWriter {
                 writer.key("job")
                 writer.job(job, in: state, .summary)
             }
-            endLine()
+            newLine()
             return
         case .outcome(.refused(let refusal)): problem = Problem(refusal)
         case .unwritable(let stop): problem = Problem(stop)

@@ -67,7 +67,9 @@ struct Parameters {
     /// A name as jobs, tenants and pools have it.
     func name(_ name: String) throws(ParameterMistake) -> String? {
         guard let text = self[name] else { return nil }
-        if let fault = Rule.name(text) { throw ParameterMistake(detail: "\(name) is '\(text)'; it \(fault).") }
+        guard Names.isValid(text) else {
+            throw ParameterMistake(detail: "\(name) is '\(text)'; it must be \(Rule.name).")
+        }
         return text
     }
 

@@ -3,7 +3,7 @@
 
 import Engine
 public import HTTP
-import Model
+public import Model
 
 /// What went wrong, as a program may switch on it: `type` is `urn:berth:problem:` and the raw value.
 public enum ProblemType: String, CaseIterable, Sendable {
@@ -25,6 +25,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case overloaded = "overloaded"
     case diskFull = "disk-full"
     case journalFailed = "journal-failed"
+    case starting = "starting"
     case stopping = "stopping"
 
     public var status: HTTPStatus {
@@ -38,7 +39,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .invalidBody: 422
         case .limitReached: 429
         case .notImplemented: 501
-        case .overloaded, .diskFull, .journalFailed, .stopping: 503
+        case .overloaded, .diskFull, .journalFailed, .starting, .stopping: 503
         }
     }
 
@@ -62,6 +63,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .overloaded: "Too many requests wait"
         case .diskFull: "The disk is full"
         case .journalFailed: "The journal has failed"
+        case .starting: "The service is starting"
         case .stopping: "The service is stopping"
         }
     }
@@ -69,7 +71,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     /// Seconds after which the same request may succeed, where time can help.
     var retryAfterSeconds: Int? {
         switch self {
-        case .overloaded: 1
+        case .overloaded, .starting: 1
         case .stopping: 5
         case .diskFull, .limitReached: 10
         default: nil
@@ -144,6 +146,11 @@ struct Problem {
         case .stopping: self.init(.stopping, "The service is stopping and takes no more changes. Ask another instance.")
         }
     }
+}
+
+extension Refusal {
+    /// The refusal in words, as a problem's detail says it.
+    public var words: String { Problem(self).detail }
 }
 
 extension JobState {

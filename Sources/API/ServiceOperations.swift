@@ -99,7 +99,7 @@ extension BerthAPI {
                     writer.object { writer in
                         for row in RouteTable.rows
                         where row.method == .get && !row.pattern.contains("{") && row.operation != .index {
-                            writer.key(row.operation.rawValue)
+                            writer.key(string: row.operation.rawValue)
                             writer.value(row.pattern)
                         }
                     }

@@ -39,10 +39,10 @@ extension BerthAPI {
     func putPool(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
         let name = call.parameters[0]
-        if let fault = Rule.name(name) {
-            return .now(call.problem(Problem(.invalidParameter, "The pool's name in the path " + fault + ".")))
+        guard Names.isValid(name) else {
+            return .now(call.problem(Problem(.invalidParameter, "Name the pool in the path with \(Rule.name).")))
         }
-        switch Body.read(call.request, { PoolSpec($0, named: name, $1) }) {
+        switch Body.read(call.request, { PoolSpec(&$0, named: name) }) {
         case .problem(let problem, let mistakes): return .now(call.problem(problem, mistakes))
         case .value(let spec): return .desk { desk in call.answer(desk.decide(.putPool(spec)), desk) }
         }

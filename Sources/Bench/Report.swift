@@ -1,6 +1,7 @@
 // How a benchmark says what it found: figures with units and goals, as a table for people or JSON lines for programs.
 
 import Dispatch
+import Glibc
 
 /// One figure of a benchmark.
 public struct Figure: Sendable {
@@ -31,6 +32,37 @@ public struct Report: Sendable {
     }
 }
 
+extension Report: CustomStringConvertible {
+    /// A table: one line a figure, with what was aimed at.
+    public var description: String {
+        let widestName = figures.map(\.name.count).max() ?? 0
+        let values = figures.map { Self.text($0.value) }
+        let widestValue = values.map(\.count).max() ?? 0
+        var lines = ["\(benchmark), result \(String(hash, radix: 16))"]
+        for (figure, value) in zip(figures, values) {
+            let name = figure.name + String(repeating: " ", count: widestName - figure.name.count)
+            let aligned = String(repeating: " ", count: widestValue - value.count) + value
+            lines.append("  \(name)  \(aligned) \(figure.unit)" + (figure.goal.map { "  (\($0))" } ?? ""))
+        }
+        return lines.joined(separator: "\n")
+    }
+
+    /// One JSON object a figure, each on its line. Names, units and goals are ours and need no escapes.
+    public var jsonLines: String {
+        figures.map { figure in
+            "{\"benchmark\":\"\(benchmark)\",\"figure\":\"\(figure.name)\",\"value\":\(Self.text(figure.value)),"
+                + "\"unit\":\"\(figure.unit)\"" + (figure.goal.map { ",\"goal\":\"\($0)\"" } ?? "") + "}"
+        }.joined(separator: "\n")
+    }
+
+    /// Whole from 1,000 on, else with one decimal.
+    private static func text(_ value: Double) -> String {
+        let tenths = Int64((value * 10).rounded())
+        return abs(value) >= 1000 || tenths % 10 == 0
+            ? String(Int64(value.rounded())) : "\(tenths / 10).\(abs(tenths % 10))"
+    }
+}
+
 /// Median, spread and tail of many measured durations.
 public struct Spread: Sendable {
     public let p10: UInt64
@@ -54,6 +86,14 @@ public struct Spread: Sendable {
 /// Nanoseconds of a clock that only runs forward.
 @inline(__always)
 public func nanosecondsNow() -> UInt64 { DispatchTime.now().uptimeNanoseconds }
+
+/// Nanoseconds that this thread ran. On a machine shared with others this tells what the code costs, where the clock on
+/// the wall tells what the others do.
+public func threadNanosecondsNow() -> UInt64 {
+    var time = timespec()
+    unsafe clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return UInt64(time.tv_sec) * 1_000_000_000 + UInt64(time.tv_nsec)
+}
 
 /// A small seeded generator, the same on every machine. Source: Sebastiano Vigna, splitmix64 (2015).
 public struct SeededGenerator: RandomNumberGenerator, Sendable {

@@ -6,11 +6,9 @@ extension Engine {
     mutating func outcome(of command: Command, at: Timestamp) -> Outcome {
         switch command {
         case .submit(let spec): return submit(spec, at: at)
-        case .cancel(let id):
-            return end(id, .cancelled, message: "", from: [.queued, .placed, .running], action: "cancel", at: at)
+        case .cancel(let id): return cancel(id, at: at)
         case .start(let id): return start(id, at: at)
-        case .finish(let id, let end, let message):
-            return self.end(id, end, message: message, from: [.running], action: "finish", at: at)
+        case .finish(let id, let end, let message): return finish(id, end, message: message, at: at)
         case .putPool(let spec): return putPool(spec, at: at)
         case .deletePool(let name): return deletePool(name, at: at)
         case .changeNode(let pool, let node, let action): return changeNode(node, of: pool, action, at: at)
@@ -43,8 +41,11 @@ extension Engine {
         let number = JobNumber(state.nextJobNumber)
         if spec.id.isEmpty { spec.id = freshID(number) }
         emit(.jobSubmitted(number: number, spec: spec), at: at)
-        // Where equal jobs wait already, this one waits behind or before them: the shape does not fit.
-        if !known, let shape = queue.index(of: key) { untried.insert(shape) }
+        // Where equal jobs wait already, the shape does not fit, and this one waits behind or before them. Only a pool
+        // held against the first of them may be open to this one, where it goes before them.
+        if let shape = queue.index(of: key), !known || !holds.isEmpty && head(of: shape)?.number == number {
+            untried.insert(shape)
+        }
         schedule(at: at)
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
         return .job(job, created: true)
@@ -67,19 +68,30 @@ extension Engine {
         return .job(job, created: false)
     }
 
-    private mutating func end(
-        _ id: String, _ end: JobEnd, message: String, from states: [JobState], action: String, at: Timestamp
-    ) -> Outcome {
+    private mutating func cancel(_ id: String, at: Timestamp) -> Outcome {
         guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
         // Said twice, it is said once: a script that lost the first answer may ask again.
+        if job.state == .cancelled { return .job(job, created: false) }
+        if job.state.hasEnded { return .refused(.illegalTransition(id: id, state: job.state, action: "cancel")) }
+        return end(job, .cancelled, message: "", at: at)
+    }
+
+    private mutating func finish(_ id: String, _ end: JobEnd, message: String, at: Timestamp) -> Outcome {
+        guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
         if job.state == end.state && job.life.message == message { return .job(job, created: false) }
-        guard states.contains(job.state) else {
-            return .refused(.illegalTransition(id: id, state: job.state, action: action))
+        guard job.state == .running else {
+            return .refused(.illegalTransition(id: id, state: job.state, action: "finish"))
         }
+        return self.end(job, end, message: message, at: at)
+    }
+
+    private mutating func end(_ job: Job, _ end: JobEnd, message: String, at: Timestamp) -> Outcome {
         emit(.jobEnded(number: job.number, end: end, message: message), at: at)
+        // Read before it may be forgotten.
+        let ended = state.jobs[job.number] ?? job
         forgetSurplus(at: at)
         schedule(at: at)
-        return .job(job, created: false)
+        return .job(ended, created: false)
     }
 
     /// Forgets ended jobs beyond the limit, a few at a time where the limit was lowered.
@@ -96,14 +108,7 @@ extension Engine {
         guard let slot = state.slot(named: spec.name) else { return addPool(spec, at: at) }
         let pool = state[slot]
         if pool.spec == spec { return .pool(slot, created: false) }
-        var sameButPrice = pool.spec
-        sameButPrice.priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
-        sameButPrice.purchase = spec.purchase
-        sameButPrice.labels = spec.labels
-        sameButPrice.topology = spec.topology
-        if sameButPrice == spec,
-            pool.spec.topology == spec.topology || pool.layout.isPrefix(of: PoolLayout(spec.topology))
-        {
+        if pool.spec.mayBecome(spec, layout: pool.layout) {
             emit(.poolPut(slot: slot, spec: spec), at: at)
             schedule(at: at)
             return .pool(slot, created: false)

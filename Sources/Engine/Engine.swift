@@ -18,10 +18,18 @@ public struct EngineSettings: Hashable, Sendable {
 }
 
 /// Something a journal or snapshot says that cannot follow from the state before it.
-public enum ReplayError: Error, Hashable, Sendable {
+public enum ReplayError: Error, Hashable, Sendable, CustomStringConvertible {
     case revisionGap(expected: UInt64, found: UInt64)
     case digestMismatch(revision: UInt64)
     case impossibleFact(revision: UInt64, String)
+
+    public var description: String {
+        switch self {
+        case .revisionGap(let expected, let found): "revision \(found) follows where \(expected) must"
+        case .digestMismatch(let revision): "the state at revision \(revision) is not the one that was written"
+        case .impossibleFact(let revision, let reason): "revision \(revision) cannot follow: \(reason)"
+        }
+    }
 }
 
 public struct Engine: ~Copyable {
@@ -31,16 +39,17 @@ public struct Engine: ~Copyable {
     var queue = Queue()
     /// Ended jobs by rising end, to forget the first of them when there are too many.
     var ended = EndedJobs()
-    /// Shapes that wait and may go to a pool, by pool.
-    var watchers: [[ShapeIndex]] = []
-    /// The packer's generation that `watchers` was made for.
-    var watchedGeneration: UInt64 = 0
-    /// Pools whose free capacity grew since the last pass.
-    var grown: Set<Int> = []
+    var watchers = Watchers()
+    /// Pools whose free capacity grew, or that are held no longer, since the last pass.
+    var grown = IndexSet()
     /// Shapes to try in the next pass whatever grew.
-    var untried: Set<ShapeIndex> = []
+    var untried = IndexSet()
     var triesAll = false
     var holds = Holds()
+    /// By pool.
+    var readyNodes: [ReadyNodes?] = []
+    /// How many demands must have come to the queue before the packer's idle indexes are looked through.
+    var nextTrim: UInt64 = 0
     /// Facts of the command being decided.
     var facts: [Fact] = []
     /// Work done, for metrics; no part of any decision.
@@ -64,7 +73,7 @@ public struct Engine: ~Copyable {
         return (refreshed(outcome), transaction)
     }
 
-    /// The job of an outcome as it is after the whole command.
+    /// The job of an outcome as it is after the whole command; one forgotten by then stays as it was before that.
     private func refreshed(_ outcome: Outcome) -> Outcome {
         if case .job(let job, let created) = outcome, let latest = state.jobs[job.number] {
             return .job(latest, created: created)

@@ -12,7 +12,7 @@ public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
     case heldForOtherJob
     /// It would fit were less of the pool taken.
     case capacityBusy
-    /// It would fit were fewer nodes cordoned, draining or down.
+    /// It would fit an empty pool were fewer nodes cordoned, draining or down.
     case nodesUnavailable
     /// The gang is larger than the largest place of its scope, even an empty one.
     case gangTooLarge
@@ -47,12 +47,13 @@ public struct Explanation: Hashable, Sendable {
 }
 
 extension Engine {
-    /// Why `job` waits; empty for a job that does not. Cost: the pools.
+    /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed.
     public mutating func explain(_ job: Job) -> Explanation {
         let key = ShapeKey(job.spec)
         guard job.state == .queued, let shape = queue.index(of: key) else {
             return Explanation(workers: key.workers, blockers: [])
         }
+        refreshHolds()
         let gang = gang(of: shape)
         var blockers: [Blocker] = []
         for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
@@ -72,7 +73,7 @@ extension Engine {
         return Explanation(workers: key.workers, blockers: blockers)
     }
 
-    private func blocker(of job: Job, _ key: ShapeKey, _ gang: Gang, pool index: Int) -> Blocker {
+    private mutating func blocker(of job: Job, _ key: ShapeKey, _ gang: Gang, pool index: Int) -> Blocker {
         let pool = state.pools[index]
         func because(_ reason: BlockReason, fit: Int = 0, heldFor: String? = nil) -> Blocker {
             Blocker(reason: reason, pools: 1, nearestPool: pool.spec.name, workersThatFit: fit, heldFor: heldFor)
@@ -89,8 +90,7 @@ extension Engine {
             }
             return because(.heldForOtherJob, fit: fit, heldFor: state.jobs[holder.number]?.id)
         }
-        let ready = pool.nodeStates.count { $0 == .ready }
-        let perNode = packer.mostWhenEmpty(gang.targets[at].need, pool: index, scope: .node)
-        return because(ready * perNode < gang.workers ? .nodesUnavailable : .capacityBusy, fit: fit)
+        let whenIdle = mostWhenIdle(gang.targets[at].need, pool: index, scope: gang.scope)
+        return because(whenIdle < gang.workers ? .nodesUnavailable : .capacityBusy, fit: fit)
     }
 }

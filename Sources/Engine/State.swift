@@ -146,7 +146,7 @@ extension State {
         image.digest = digest
         image.pools = pools.map { pool in
             PoolImage(
-                spec: pool.spec, isDeleted: pool.isDeleted,
+                spec: pool.spec, isDeleted: pool.isDeleted, revision: pool.revision,
                 unready: pool.nodeStates.enumerated().compactMap { $1 == .ready ? nil : (node: $0, state: $1) })
         }
         image.jobs.reserveCapacity(jobs.count)

@@ -77,7 +77,7 @@ extension Digest {
 }
 
 extension JobLife {
-    /// The part of the state digest of the job with this 
+    /// The part of the state digest of the job with this life.
     func digest(number: JobNumber, specDigest: UInt64) -> UInt64 {
         var digest = Digest(seed: 2)
         digest.add(number.value)
@@ -96,9 +96,8 @@ extension JobLife {
         if let placement = placement {
             digest.add(placement.pool.index)
             digest.add(Int(placement.tier.rawValue))
-            digest.add(
-                UInt64(placement.gpusPerWorker) << 48 ^ UInt64(placement.cpuMillisPerWorker) << 24
-                    ^ UInt64(placement.memoryMiBPerWorker))
+            digest.add(UInt64(placement.gpusPerWorker))
+            digest.add(UInt64(placement.cpuMillisPerWorker) << 32 | UInt64(placement.memoryMiBPerWorker))
             for run in placement.runs {
                 digest.add(UInt64(run.node) << 32 | UInt64(run.nodeCount) << 16 | UInt64(run.gpuMask))
             }

@@ -8,8 +8,11 @@ public final class PoolLayout: Sendable {
     public let blockStart: [UInt32]
     private let names: Naming
 
+    /// Least digits of the numbers in derived names. Larger numbers have more, so that growth renames no node.
+    private static let digits = (block: 2, domain: 3, node: 2)
+
     private enum Naming: Sendable {
-        case derived(domainsPerBlock: Int, nodesPerDomain: Int, digits: (block: Int, domain: Int, node: Int))
+        case derived(domainsPerBlock: Int, nodesPerDomain: Int)
         case listed([NodeListing], indexByName: [String: UInt32])
     }
 
@@ -23,9 +26,7 @@ public final class PoolLayout: Sendable {
         case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
             domainStart = (0...blocks * domainsPerBlock).map { UInt32($0 * nodesPerDomain) }
             blockStart = (0...blocks).map { UInt32($0 * domainsPerBlock) }
-            names = .derived(
-                domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain,
-                digits: (Self.digits(blocks, 2), Self.digits(domainsPerBlock, 3), Self.digits(nodesPerDomain, 2)))
+            names = .derived(domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain)
         case .nodes(let listings):
             let ordered = Self.ordered(listings)
             var domainStart: [UInt32] = []
@@ -44,8 +45,6 @@ public final class PoolLayout: Sendable {
             names = .listed(ordered, indexByName: indexByName)
         }
     }
-
-    private static func digits(_ count: Int, _ least: Int) -> Int { max(least, String(max(count - 1, 0)).utf8.count) }
 
     private static func ordered(_ listings: [NodeListing]) -> [NodeListing] {
         var blockRank: [String: Int] = [:]
@@ -68,12 +67,12 @@ public final class PoolLayout: Sendable {
 
     /// The domain of a node. O(log domains) for listed nodes, constant for counted ones.
     public func domain(ofNode node: Int) -> Int {
-        if case .derived(_, let nodesPerDomain, _) = names { return node / nodesPerDomain }
+        if case .derived(_, let nodesPerDomain) = names { return node / nodesPerDomain }
         return Self.lastIndex(in: domainStart, notAfter: node)
     }
 
     public func block(ofDomain domain: Int) -> Int {
-        if case .derived(let domainsPerBlock, _, _) = names { return domain / domainsPerBlock }
+        if case .derived(let domainsPerBlock, _) = names { return domain / domainsPerBlock }
         return Self.lastIndex(in: blockStart, notAfter: domain)
     }
 
@@ -92,12 +91,12 @@ public final class PoolLayout: Sendable {
     /// The node's name within its pool: `b03/d017/n04`, or as it was listed.
     public func name(ofNode node: Int) -> String {
         switch names {
-        case .derived(_, _, let digits):
+        case .derived:
             let domain = domain(ofNode: node)
             let block = block(ofDomain: domain)
-            return "b" + Self.padded(block, digits.block)
-                + "/d" + Self.padded(domain - Int(blockStart[block]), digits.domain)
-                + "/n" + Self.padded(node - Int(domainStart[domain]), digits.node)
+            return "b" + Self.padded(block, Self.digits.block)
+                + "/d" + Self.padded(domain - Int(blockStart[block]), Self.digits.domain)
+                + "/n" + Self.padded(node - Int(domainStart[domain]), Self.digits.node)
         case .listed(let listings, _): return listings[node].name
         }
     }
@@ -105,17 +104,17 @@ public final class PoolLayout: Sendable {
     /// The domain's name within its pool: `b03/d017`, or as it was listed.
     public func name(ofDomain domain: Int) -> String {
         switch names {
-        case .derived(_, _, let digits):
+        case .derived:
             let block = block(ofDomain: domain)
-            return "b" + Self.padded(block, digits.block)
-                + "/d" + Self.padded(domain - Int(blockStart[block]), digits.domain)
+            return "b" + Self.padded(block, Self.digits.block)
+                + "/d" + Self.padded(domain - Int(blockStart[block]), Self.digits.domain)
         case .listed(let listings, _): return listings[Int(domainStart[domain])].domain
         }
     }
 
     public func name(ofBlock block: Int) -> String {
         switch names {
-        case .derived(_, _, let digits): "b" + Self.padded(block, digits.block)
+        case .derived: "b" + Self.padded(block, Self.digits.block)
         case .listed(let listings, _): listings[Int(domainStart[Int(blockStart[block])])].block
         }
     }
@@ -124,7 +123,7 @@ public final class PoolLayout: Sendable {
     public func node(named name: String) -> Int? {
         switch names {
         case .listed(_, let indexByName): return indexByName[name].map(Int.init)
-        case .derived(let domainsPerBlock, let nodesPerDomain, _):
+        case .derived(let domainsPerBlock, let nodesPerDomain):
             let parts = name.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 3, let block = Self.number(parts[0], after: "b"),
                 let domain = Self.number(parts[1], after: "d"), let node = Self.number(parts[2], after: "n"),
@@ -144,7 +143,7 @@ public final class PoolLayout: Sendable {
             blockStart.elementsEqual(other.blockStart.prefix(blockStart.count))
         else { return false }
         switch (names, other.names) {
-        case (.derived(_, _, let digits), .derived(_, _, let otherDigits)): return digits == otherDigits
+        case (.derived, .derived): return true
         case (.listed(let listings, _), .listed(let others, _)):
             return listings.elementsEqual(others.prefix(listings.count))
         case (.derived, .listed), (.listed, .derived): return false

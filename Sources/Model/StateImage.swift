@@ -4,12 +4,15 @@
 public struct PoolImage: Sendable {
     public var spec: PoolSpec
     public var isDeleted: Bool
+    /// Of the last fact about the pool or one of its nodes.
+    public var revision: UInt64
     /// Nodes that are not ready: index in the pool and state, by rising index.
     public var unready: [(node: Int, state: NodeState)]
 
-    public init(spec: PoolSpec, isDeleted: Bool, unready: [(node: Int, state: NodeState)]) {
+    public init(spec: PoolSpec, isDeleted: Bool, revision: UInt64, unready: [(node: Int, state: NodeState)]) {
         self.spec = spec
         self.isDeleted = isDeleted
+        self.revision = revision
         self.unready = unready
     }
 }

@@ -2,61 +2,65 @@
 // Knows nothing of what a bit means.
 
 /// `rows` sets over 0..<`width`. Setting, clearing and finding touch two words; memory is rows * width * 65/64 bits.
+/// A row is its summary words and then its bits, so that both are near in memory.
 struct BitRows: ~Copyable {
     let width: Int
     let words: Int
     private let summaries: Int
+    private let stride: Int
     private let bits: Column<UInt64>
-    private let summary: Column<UInt64>
 
     init(rows: Int, width: Int) {
         self.width = width
         words = (width + 63) / 64
         summaries = (words + 63) / 64
-        bits = Column(count: rows * words)
-        summary = Column(count: rows * summaries)
+        stride = summaries + words
+        bits = Column(count: rows * stride)
     }
+
+    var bytes: Int { bits.bytes }
 
     @inline(__always)
     func insert(_ bit: Int, row: Int) {
         let word = bit >> 6
-        let at = row * words + word
-        bits[at] |= 1 << UInt64(bit & 63)
-        let above = row * summaries + word >> 6
-        summary[above] |= 1 << UInt64(word & 63)
+        let base = row * stride
+        bits[base + summaries + word] |= 1 << UInt64(bit & 63)
+        bits[base + word >> 6] |= 1 << UInt64(word & 63)
     }
 
     @inline(__always)
     func remove(_ bit: Int, row: Int) {
         let word = bit >> 6
-        let at = row * words + word
-        let left = bits[at] & ~(1 << UInt64(bit & 63))
-        bits[at] = left
-        if left == 0 {
-            let above = row * summaries + word >> 6
-            summary[above] &= ~(1 << UInt64(word & 63))
-        }
+        let base = row * stride
+        let left = bits[base + summaries + word] & ~(1 << UInt64(bit & 63))
+        bits[base + summaries + word] = left
+        if left == 0 { bits[base + word >> 6] &= ~(1 << UInt64(word & 63)) }
     }
 
-    func contains(_ bit: Int, row: Int) -> Bool { bits[row * words + bit >> 6] >> UInt64(bit & 63) & 1 == 1 }
+    /// Copies the rows that both have. Precondition: equal width.
+    func copyPrefix(from other: borrowing BitRows) { bits.copyPrefix(from: other.bits) }
+
+    func contains(_ bit: Int, row: Int) -> Bool {
+        bits[row * stride + summaries + bit >> 6] >> UInt64(bit & 63) & 1 == 1
+    }
 
     /// The lowest set bit at or above `start`, or nil.
     func first(row: Int, from start: Int = 0) -> Int? {
         if start >= width { return nil }
         var word = start >> 6
-        let head = bits[row * words + word] & (~0 << UInt64(start & 63))
+        let head = bits[row * stride + summaries + word] & (~0 << UInt64(start & 63))
         if head != 0 { return word << 6 + head.trailingZeroBitCount }
         word += 1
         if word >= words { return nil }
         var above = word >> 6
-        var candidates = summary[row * summaries + above] & (~0 << UInt64(word & 63))
+        var candidates = bits[row * stride + above] & (~0 << UInt64(word & 63))
         while candidates == 0 {
             above += 1
             if above >= summaries { return nil }
-            candidates = summary[row * summaries + above]
+            candidates = bits[row * stride + above]
         }
         let found = above << 6 + candidates.trailingZeroBitCount
-        return found << 6 + bits[row * words + found].trailingZeroBitCount
+        return found << 6 + bits[row * stride + summaries + found].trailingZeroBitCount
     }
 
     /// The highest set bit at or below `start`, or nil.
@@ -64,28 +68,28 @@ struct BitRows: ~Copyable {
         if start < 0 { return nil }
         let start = min(start, width - 1)
         var word = start >> 6
-        let head = bits[row * words + word] & (~0 >> UInt64(63 - start & 63))
+        let head = bits[row * stride + summaries + word] & (~0 >> UInt64(63 - start & 63))
         if head != 0 { return word << 6 + 63 - head.leadingZeroBitCount }
         word -= 1
         if word < 0 { return nil }
         var above = word >> 6
-        var candidates = summary[row * summaries + above] & (~0 >> UInt64(63 - word & 63))
+        var candidates = bits[row * stride + above] & (~0 >> UInt64(63 - word & 63))
         while candidates == 0 {
             above -= 1
             if above < 0 { return nil }
-            candidates = summary[row * summaries + above]
+            candidates = bits[row * stride + above]
         }
         let found = above << 6 + 63 - candidates.leadingZeroBitCount
-        return found << 6 + 63 - bits[row * words + found].leadingZeroBitCount
+        return found << 6 + 63 - bits[row * stride + summaries + found].leadingZeroBitCount
     }
 
     /// The lowest bit set both in `row` here and in `otherRow` of `other`, which has the same width.
     func firstCommon(row: Int, with other: borrowing BitRows, otherRow: Int) -> Int? {
         for above in 0..<summaries {
-            var candidates = summary[row * summaries + above] & other.summary[otherRow * summaries + above]
+            var candidates = bits[row * stride + above] & other.bits[otherRow * stride + above]
             while candidates != 0 {
                 let word = above << 6 + candidates.trailingZeroBitCount
-                let common = bits[row * words + word] & other.bits[otherRow * words + word]
+                let common = bits[row * stride + summaries + word] & other.bits[otherRow * stride + summaries + word]
                 if common != 0 { return word << 6 + common.trailingZeroBitCount }
                 candidates &= candidates - 1
             }
@@ -101,10 +105,10 @@ struct BitRows: ~Copyable {
         let headMask: UInt64 = ~0 << UInt64(range.lowerBound & 63)
         let tailMask: UInt64 = ~0 >> UInt64(63 - (range.upperBound - 1) & 63)
         if firstWord == lastWord {
-            return (bits[row * words + firstWord] & headMask & tailMask).nonzeroBitCount
+            return (bits[row * stride + summaries + firstWord] & headMask & tailMask).nonzeroBitCount
         }
-        var total = (bits[row * words + firstWord] & headMask).nonzeroBitCount
-        for word in firstWord + 1..<lastWord { total += bits[row * words + word].nonzeroBitCount }
-        return total + (bits[row * words + lastWord] & tailMask).nonzeroBitCount
+        var total = (bits[row * stride + summaries + firstWord] & headMask).nonzeroBitCount
+        for word in firstWord + 1..<lastWord { total += bits[row * stride + summaries + word].nonzeroBitCount }
+        return total + (bits[row * stride + summaries + lastWord] & tailMask).nonzeroBitCount
     }
 }

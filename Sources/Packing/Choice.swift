@@ -6,42 +6,59 @@ import Model
 
 /// How well a gang fits a pool: a smaller tier first, then less left over in the place that would be used.
 struct Fit: Comparable {
-    /// tier << 32 | GPUs left over.
+    /// tier << 32 | GPUs left over that workers of this gang's kind could use.
     var key: UInt64
+
+    /// Worse than any fit.
+    static let none = Fit(key: .max)
 
     init(tier: Tier, slackGPUs: Int) { key = UInt64(tier.rawValue) << 32 | UInt64(slackGPUs) }
 
+    private init(key: UInt64) { self.key = key }
+
+    @inline(__always)
     var tier: Tier { Tier(rawValue: UInt8(truncatingIfNeeded: key >> 32)) ?? .pool }
 
+    @inline(__always)
     static func < (left: Fit, right: Fit) -> Bool { left.key < right.key }
 }
 
 extension PoolPacker {
-    /// How well `workers` fit, or nil where they do not. Cost: a few words, and the blocks where no domain holds them.
-    func fit(_ id: NeedID, workers: Int, scope: Scope) -> Fit? {
-        let index = self[id]
-        let gpus = index.need.gpus
-        if let fit = index.tightestNodeFit(atLeast: workers) {
-            return Fit(tier: .node, slackGPUs: (fit - workers) * gpus)
-        }
-        if scope == .node || index.total < workers { return nil }
-        if let fit = index.tightestDomainFit(atLeast: workers) {
-            return Fit(tier: .domain, slackGPUs: (fit - workers) * gpus)
-        }
-        if scope == .domain { return nil }
-        var tightest = UInt32.max
-        for block in 0..<index.blockFit.count {
-            let fit = index.blockFit[block]
-            if fit >= workers && fit < tightest { tightest = fit }
-        }
-        if tightest != .max { return Fit(tier: .block, slackGPUs: (Int(tightest) - workers) * gpus) }
-        if scope == .block { return nil }
-        return Fit(tier: .pool, slackGPUs: (index.total - workers) * gpus)
+    /// How well `workers` fit, or `Fit.none` where they do not, or not better than `limit`. At the tier of blocks this is
+    /// the fit of the tightest block, though the gang may go to another one where it needs fewer domains.
+    /// Cost: a few words, and the blocks where no domain holds the gang.
+    @inline(__always)
+    func fit(_ id: NeedID, workers: Int, scope: Scope, below limit: Fit) -> Fit {
+        indexes[id.index].fit(workers: workers, scope: scope, below: limit)
     }
+}
 
+extension DemandIndex {
+    @inline(__always)
+    func fit(workers: Int, scope: Scope, below limit: Fit) -> Fit {
+        if let fit = tightestNodeFit(atLeast: workers) {
+            return Fit(tier: .node, slackGPUs: (fit - workers) * need.gpus)
+        }
+        if scope == .node || total < workers || limit < Fit(tier: .domain, slackGPUs: 0) { return .none }
+        if let fit = tightestDomainFit(atLeast: workers) {
+            return Fit(tier: .domain, slackGPUs: (fit - workers) * need.gpus)
+        }
+        if scope == .domain || limit < Fit(tier: .block, slackGPUs: 0) { return .none }
+        if let fit = blockFit.smallest(atLeast: UInt32(workers)) {
+            return Fit(tier: .block, slackGPUs: (Int(fit) - workers) * need.gpus)
+        }
+        if scope == .block { return .none }
+        return Fit(tier: .pool, slackGPUs: (total - workers) * need.gpus)
+    }
+}
+
+extension PoolPacker {
     /// Writes the runs of `workers` at the tier that `fit` found. Cost: the nodes used and the buckets walked.
     func choose(_ id: NeedID, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
-        let index = self[id]
+        choose(indexes[id.index], workers: workers, tier: tier, into: &runs)
+    }
+
+    private func choose(_ index: borrowing DemandIndex, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
         switch tier {
         case .node:
             guard let fit = index.tightestNodeFit(atLeast: workers) else { preconditionFailure("no node fits") }
@@ -52,7 +69,7 @@ extension PoolPacker {
             }
             preconditionFailure("the index names a node fit that no node has")
         case .domain:
-            guard let fit = index.tightestDomainFit(atLeast: workers), let domain = index.byFit.first(row: fit)
+            guard let fit = index.tightestDomainFit(atLeast: workers), let domain = index.byFit.first(fit)
             else { preconditionFailure("no domain fits") }
             fill(domain, workers: workers, index, into: &runs)
         case .block:
@@ -63,17 +80,17 @@ extension PoolPacker {
     }
 
     /// Among domains that have a node of exactly this fit, the fullest one, so that emptier domains stay whole.
-    private func tightestDomain(withNodeFit nodeFit: Int, _ index: DemandIndex) -> Int {
+    private func tightestDomain(withNodeFit nodeFit: Int, _ index: borrowing DemandIndex) -> Int {
         var domainFit = index.fits.first(row: 0, from: nodeFit)
         while let fit = domainFit {
-            if let domain = index.byFit.firstCommon(row: fit, with: index.hasNode, otherRow: nodeFit) { return domain }
+            if let domain = index.byFit.firstCommon(fit, with: index.hasNode, otherRow: nodeFit) { return domain }
             domainFit = index.fits.first(row: 0, from: fit + 1)
         }
         preconditionFailure("the index names a node fit that no domain has")
     }
 
     /// The block in which the gang touches the fewest domains; among those the one with least room.
-    private func bestBlock(for workers: Int, _ index: DemandIndex) -> Int {
+    private func bestBlock(for workers: Int, _ index: borrowing DemandIndex) -> Int {
         let fewest = (workers + layout.largestDomain * index.perNode - 1) / (layout.largestDomain * index.perNode)
         var best: (domains: Int, fit: UInt32, block: Int)?
         for block in 0..<layout.blocks where index.blockFit[block] >= workers {
@@ -86,12 +103,12 @@ extension PoolPacker {
         return best.block
     }
 
-    private func domainsNeeded(_ workers: Int, in domains: Range<Int>, _ index: DemandIndex) -> Int {
+    private func domainsNeeded(_ workers: Int, in domains: Range<Int>, _ index: borrowing DemandIndex) -> Int {
         var left = workers
         var needed = 0
         var fit = index.fits.last(row: 0, from: index.fits.width - 1)
         while left > 0, let size = fit, size > 0 {
-            let count = index.byFit.count(row: size, in: domains)
+            let count = index.byFit.count(size, in: domains)
             let used = min(count, (left + size - 1) / size)
             needed += used
             left -= used * size
@@ -102,12 +119,14 @@ extension PoolPacker {
 
     /// Takes the roomiest domains whole until the rest fits in one, then the tightest that holds the rest:
     /// the fewest domains possible, and none broken but the last.
-    private func spread(_ workers: Int, over domains: Range<Int>, _ index: DemandIndex, into runs: inout [NodeRun]) {
+    private func spread(
+        _ workers: Int, over domains: Range<Int>, _ index: borrowing DemandIndex, into runs: inout [NodeRun]
+    ) {
         var left = workers
         var fit = index.fits.last(row: 0, from: index.fits.width - 1)
         while left > 0, let size = fit, size > 0 {
             var from = domains.lowerBound
-            while left >= size, let domain = index.byFit.first(row: size, from: from), domain < domains.upperBound {
+            while left >= size, let domain = index.byFit.first(size, from: from), domain < domains.upperBound {
                 fill(domain, workers: size, index, into: &runs)
                 left -= size
                 from = domain + 1
@@ -127,12 +146,12 @@ extension PoolPacker {
 
     /// The lowest domain of the smallest fit that holds `workers`. Domains of fit `atMost` below `unusedFrom` are taken.
     private func tightestDomain(
-        atLeast workers: Int, atMost size: Int, in domains: Range<Int>, unusedFrom: Int, _ index: DemandIndex
+        atLeast workers: Int, atMost size: Int, in domains: Range<Int>, unusedFrom: Int, _ index: borrowing DemandIndex
     ) -> Int? {
         var fit = index.fits.first(row: 0, from: workers)
         while let candidate = fit, candidate <= size {
             let from = candidate == size ? unusedFrom : domains.lowerBound
-            if let domain = index.byFit.first(row: candidate, from: from), domain < domains.upperBound { return domain }
+            if let domain = index.byFit.first(candidate, from: from), domain < domains.upperBound { return domain }
             fit = index.fits.first(row: 0, from: candidate + 1)
         }
         return nil
@@ -140,9 +159,13 @@ extension PoolPacker {
 
     /// Puts `workers` on nodes of one domain: nodes that are used up whole first, the fullest such first,
     /// then the tightest node for the rest.
-    private func fill(_ domain: Int, workers: Int, _ index: DemandIndex, into runs: inout [NodeRun]) {
+    private func fill(_ domain: Int, workers: Int, _ index: borrowing DemandIndex, into runs: inout [NodeRun]) {
         let range = layout.nodeRange(domain)
-        if workers == Int(index.domainFit[domain]) {
+        if workers == index.domainFit(domain) {
+            if index.fullMask != 0 && workers == range.count * index.perNode {
+                append(range, mask: index.fullMask, to: &runs)
+                return
+            }
             for node in range where index.nodeFit[node] > 0 {
                 append(node, workers: Int(index.nodeFit[node]), index, to: &runs)
             }
@@ -180,22 +203,27 @@ extension PoolPacker {
         return false
     }
 
-    /// Adds the lowest free GPUs of a node for `workers`, joined to the run before where it continues it.
+    /// Adds the lowest free GPUs of a node for `workers`.
     @inline(__always)
-    private func append(_ node: Int, workers: Int, _ index: DemandIndex, to runs: inout [NodeRun]) {
-        let mask = Self.lowest(workers * index.need.gpus, of: columns.freeGPUs[node])
-        if let last = runs.last, last.gpuMask == mask, Int(last.node) + Int(last.nodeCount) == node,
-            last.nodeCount < .max
+    private func append(_ node: Int, workers: Int, _ index: borrowing DemandIndex, to runs: inout [NodeRun]) {
+        append(node..<node + 1, mask: Self.lowest(workers * index.need.gpus, of: columns[node].gpuMask), to: &runs)
+    }
+
+    /// Adds neighbours with equal masks, joined to the run before where they continue it.
+    @inline(__always)
+    private func append(_ nodes: Range<Int>, mask: UInt16, to runs: inout [NodeRun]) {
+        let last = runs.count - 1
+        if last >= 0, runs[last].gpuMask == mask, Int(runs[last].node) + Int(runs[last].nodeCount) == nodes.lowerBound,
+            Int(runs[last].nodeCount) + nodes.count <= Int(UInt16.max)
         {
-            runs[runs.count - 1].nodeCount += 1
+            runs[last].nodeCount += UInt16(nodes.count)
         } else {
-            runs.append(NodeRun(node: UInt32(node), nodeCount: 1, gpuMask: mask))
+            runs.append(NodeRun(node: UInt32(nodes.lowerBound), nodeCount: UInt16(nodes.count), gpuMask: mask))
         }
     }
 
     @inline(__always)
     private static func lowest(_ count: Int, of mask: UInt16) -> UInt16 {
-        if mask.nonzeroBitCount == count { return mask }
         var rest = mask
         for _ in 0..<count { rest &= rest &- 1 }
         return mask & ~rest

@@ -1,9 +1,9 @@
-// A fixed-length column of integers. Owns the only unsafe code of the packing core.
+// A fixed-length column of integers. This file and Slots.swift own the only unsafe code of the packing core.
 // Knows nothing of what its rows mean.
 
 /// A zeroed, fixed-length run of trivial values with one owner: no reference count, no copy on write, bounds checked.
 @safe struct Column<Element: BitwiseCopyable & FixedWidthInteger>: ~Copyable {
-    let base: UnsafeMutablePointer<Element>
+    private let base: UnsafeMutablePointer<Element>
     let count: Int
 
     init(count: Int) {
@@ -11,6 +11,8 @@
         unsafe base.initialize(repeating: 0, count: max(count, 1))
         self.count = count
     }
+
+    var bytes: Int { count * MemoryLayout<Element>.stride }
 
     deinit { unsafe base.deallocate() }
 
@@ -27,8 +29,39 @@
         }
     }
 
+    /// The end of the rows from `start` on that hold what row `start` holds, at most `end`.
+    @inline(__always)
+    func endOfEqual(from start: Int, upTo end: Int) -> Int {
+        precondition(0 <= start && start < end && end <= count)
+        let value = unsafe base[start]
+        var next = start + 1
+        while next < end, unsafe base[next] == value { next += 1 }
+        return next
+    }
+
+    @inline(__always)
+    func fill(_ range: Range<Int>, with value: Element) {
+        precondition(0 <= range.lowerBound && range.upperBound <= count)
+        var next = range.lowerBound
+        while next < range.upperBound {
+            unsafe base[next] = value
+            next += 1
+        }
+    }
+
     /// Copies the rows that both columns have.
     func copyPrefix(from other: borrowing Column<Element>) {
         unsafe base.update(from: other.base, count: min(count, other.count))
+    }
+}
+
+extension Column where Element == UInt32 {
+    /// The smallest value that is at least `least`, or nil. Precondition: all values are below 2^31.
+    @inline(__always)
+    func smallest(atLeast least: UInt32) -> UInt32? {
+        // What is below `least` wraps around to 2^31 or more, so that one minimum without a branch answers.
+        var smallest = UInt32.max
+        for index in 0..<count { smallest = unsafe min(smallest, base[index] &- least) }
+        return smallest < 1 << 31 ? smallest + least : nil
     }
 }

@@ -18,112 +18,104 @@ public struct WorkerNeed: Hashable, Sendable {
 
 /// The index of one worker need over the nodes of one pool.
 ///
-/// Shapes: `nodeFit` [nodes], `nodesByFit` [domains * perNode], `domainFit` [domains], `blockFit` [blocks],
-/// `byFit` a row of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
+/// Shapes: `nodeFit` [nodes], `domainRows` [domains, 1 + perNode], `blockFit` [blocks],
+/// `byFit` a bucket of domains for each fit 0...largest domain fit, `hasNode` a row of domains for each fit of a node.
 /// A fit is a count of workers. Memory: a byte a node and about a bit a GPU.
-final class DemandIndex {
-    let need: WorkerNeed
-    /// Workers that fit in an empty node.
-    let perNode: Int
-    /// Rising with each use, to let the one longest unused go.
-    var lastUse: UInt64 = 0
-
-    let nodeFit: Column<UInt8>
-    let domainFit: Column<UInt32>
-    let blockFit: Column<UInt32>
-    private let nodesByFit: Column<UInt16>
-    private let poolNodesByFit: Column<UInt32>
+struct DemandIndex: ~Copyable {
     /// Bit v is set while some node fits exactly v workers.
     private(set) var nodeFits: UInt32 = 0
-    let byFit: BitRows
-    let hasNode: BitRows
-    /// How many domains have each fit, and which fits occur.
-    let domainsWithFit: Column<UInt32>
-    let fits: BitRows
+    /// Workers that fit in the whole pool.
     private(set) var total = 0
-    private let gpuFit: Column<UInt8>
+    /// Workers that fit in an empty node.
+    let perNode: Int
+    let need: WorkerNeed
+    /// The GPUs of an empty node where workers use them up, else 0.
+    let fullMask: UInt16
+    /// Rising with each use, to let the one longest unused go.
+    var lastUse: UInt64 = 0
+    /// Which fits of domains occur.
+    let fits: BitRows
+    let blockFit: Column<UInt32>
+    let nodeFit: Column<UInt8>
+    /// Domains in buckets by their fit.
+    private(set) var byFit: Buckets
+    let hasNode: BitRows
+    /// Shape [domains, 1 + perNode]: the domain's fit, then how many of its nodes have each fit from 1 on.
+    private let domainRows: Column<UInt32>
+    private let poolNodesByFit: Column<UInt32>
+    /// Workers by free GPUs, where CPU and memory suffice.
+    private var gpuFit: InlineArray<17, UInt8>
 
-    init(need: WorkerNeed, perNode: Int, layout: Layout) {
+    init(need: WorkerNeed, perNode: Int, layout: borrowing Layout, shape: NodeShape) {
+        precondition(perNode > 0, "no node can hold a worker")
         self.need = need
         self.perNode = perNode
+        fullMask =
+            perNode * need.gpus == shape.gpus ? UInt16(truncatingIfNeeded: (1 << UInt32(shape.gpus)) - 1) : 0
         nodeFit = Column(count: layout.nodes)
-        domainFit = Column(count: layout.domains)
         blockFit = Column(count: layout.blocks)
-        nodesByFit = Column(count: layout.domains * perNode)
+        domainRows = Column(count: layout.domains * (perNode + 1))
         poolNodesByFit = Column(count: perNode + 1)
         let largest = layout.largestDomain * perNode
-        byFit = BitRows(rows: largest + 1, width: layout.domains)
+        byFit = Buckets(count: largest + 1, width: layout.domains)
         hasNode = BitRows(rows: perNode + 1, width: layout.domains)
-        domainsWithFit = Column(count: largest + 1)
         fits = BitRows(rows: 1, width: largest + 1)
-        gpuFit = Column(count: 17)
+        gpuFit = InlineArray(repeating: 0)
         for free in 0...16 { gpuFit[free] = UInt8(free / need.gpus) }
-        for domain in 0..<layout.domains { byFit.insert(domain, row: 0) }
-        domainsWithFit[0] = UInt32(layout.domains)
+        for domain in 0..<layout.domains { _ = byFit.insert(domain, bucket: 0) }
         if layout.domains > 0 { fits.insert(0, row: 0) }
+    }
+
+    var bytes: Int {
+        fits.bytes + byFit.bytes + hasNode.bytes + blockFit.bytes + nodeFit.bytes
+            + domainRows.bytes + poolNodesByFit.bytes
     }
 
     /// Workers that fit in a node with so much free.
     @inline(__always)
-    func fit(freeGPUs: Int, cpuMillis: UInt32, memoryMiB: UInt32) -> Int {
-        let byGPU = Int(gpuFit[freeGPUs])
-        if byGPU * need.cpuMillis <= Int(cpuMillis) && byGPU * need.memoryMiB <= Int(memoryMiB) { return byGPU }
+    func fit(_ free: NodeFree) -> Int {
+        let byGPU = Int(gpuFit[free.gpus])
+        if !free.isSchedulable { return 0 }
+        if byGPU * need.cpuMillis <= Int(free.cpuMillis) && byGPU * need.memoryMiB <= Int(free.memoryMiB) {
+            return byGPU
+        }
         var fit = byGPU
-        if need.cpuMillis > 0 { fit = min(fit, Int(cpuMillis) / need.cpuMillis) }
-        if need.memoryMiB > 0 { fit = min(fit, Int(memoryMiB) / need.memoryMiB) }
+        if need.cpuMillis > 0 { fit = min(fit, Int(free.cpuMillis) / need.cpuMillis) }
+        if need.memoryMiB > 0 { fit = min(fit, Int(free.memoryMiB) / need.memoryMiB) }
         return fit
     }
 
-    /// Brings the nodes `range` of one domain up to date with the columns. Cost: the nodes of the range.
+    /// Brings nodes of one domain up to date that each fitted `oldNode` workers and fit `newNode` now.
+    /// Cost: a few words, and a byte a node. The old fit is handed in because reading it here would wait for memory.
     @inline(__always)
-    func refresh(_ range: Range<Int>, domain: Int, block: Int, columns: borrowing NodeColumns) {
-        var change = 0
-        for node in range {
-            let old = Int(nodeFit[node])
-            let new =
-                columns.isSchedulable(node)
-                ? fit(
-                    freeGPUs: columns.freeGPUs[node].nonzeroBitCount, cpuMillis: columns.freeCPUMillis[node],
-                    memoryMiB: columns.freeMemoryMiB[node])
-                : 0
-            if new == old { continue }
-            nodeFit[node] = UInt8(new)
-            change += new - old
-            if old > 0 { dropNode(fit: old, domain: domain) }
-            if new > 0 { addNode(fit: new, domain: domain) }
-        }
-        if change == 0 { return }
-        let old = Int(domainFit[domain])
+    mutating func refresh(_ range: Range<Int>, from oldNode: Int, to newNode: Int, domain: Int, block: Int) {
+        if newNode == oldNode { return }
+        let nodes = range.count
+        nodeFit.fill(range, with: UInt8(newNode))
+        let row = domain * (perNode + 1)
+        let change = (newNode - oldNode) * nodes
+        let old = Int(domainRows[row])
         let new = old + change
-        domainFit[domain] = UInt32(new)
+        domainRows[row] = UInt32(new)
+        if oldNode > 0 {
+            let left = domainRows[row + oldNode] - UInt32(nodes)
+            domainRows[row + oldNode] = left
+            if left == 0 { hasNode.remove(domain, row: oldNode) }
+            let leftInPool = poolNodesByFit[oldNode] - UInt32(nodes)
+            poolNodesByFit[oldNode] = leftInPool
+            if leftInPool == 0 { nodeFits &= ~(1 << UInt32(oldNode)) }
+        }
+        if newNode > 0 {
+            let before = domainRows[row + newNode]
+            domainRows[row + newNode] = before + UInt32(nodes)
+            if before == 0 { hasNode.insert(domain, row: newNode) }
+            poolNodesByFit[newNode] += UInt32(nodes)
+            nodeFits |= 1 << UInt32(newNode)
+        }
         blockFit[block] = UInt32(Int(blockFit[block]) + change)
         total += change
-        byFit.remove(domain, row: old)
-        byFit.insert(domain, row: new)
-        domainsWithFit[old] -= 1
-        if domainsWithFit[old] == 0 { fits.remove(old, row: 0) }
-        domainsWithFit[new] += 1
-        if domainsWithFit[new] == 1 { fits.insert(new, row: 0) }
-    }
-
-    @inline(__always)
-    private func dropNode(fit: Int, domain: Int) {
-        let at = domain * perNode + fit - 1
-        let left = nodesByFit[at] - 1
-        nodesByFit[at] = left
-        if left == 0 { hasNode.remove(domain, row: fit) }
-        poolNodesByFit[fit] -= 1
-        if poolNodesByFit[fit] == 0 { nodeFits &= ~(1 << UInt32(fit)) }
-    }
-
-    @inline(__always)
-    private func addNode(fit: Int, domain: Int) {
-        let at = domain * perNode + fit - 1
-        let count = nodesByFit[at] + 1
-        nodesByFit[at] = count
-        if count == 1 { hasNode.insert(domain, row: fit) }
-        poolNodesByFit[fit] += 1
-        if poolNodesByFit[fit] == 1 { nodeFits |= 1 << UInt32(fit) }
+        if byFit.remove(domain, bucket: old) { fits.remove(old, row: 0) }
+        if byFit.insert(domain, bucket: new) { fits.insert(new, row: 0) }
     }
 
     // MARK: What fits
@@ -163,7 +155,28 @@ final class DemandIndex {
     @inline(__always)
     func tightestDomainFit(atLeast workers: Int) -> Int? { fits.first(row: 0, from: workers) }
 
-    func nodes(withFit fit: Int, domain: Int) -> Int { Int(nodesByFit[domain * perNode + fit - 1]) }
+    @inline(__always)
+    func domainFit(_ domain: Int) -> Int { Int(domainRows[domain * (perNode + 1)]) }
 
-    func poolNodes(withFit fit: Int) -> Int { Int(poolNodesByFit[fit]) }
+    @inline(__always)
+    func nodes(withFit fit: Int, domain: Int) -> Int { Int(domainRows[domain * (perNode + 1) + fit]) }
+
+    /// How many gangs of `workers` fit at once, each in one place of `scope`.
+    func gangsThatFit(_ workers: Int, _ scope: Scope) -> Int {
+        var count = 0
+        switch scope {
+        case .node:
+            for fit in 1...perNode where fit >= workers { count += Int(poolNodesByFit[fit]) * (fit / workers) }
+        case .domain:
+            var fit = fits.first(row: 0, from: workers)
+            while let size = fit {
+                count += byFit.members(size) * (size / workers)
+                fit = fits.first(row: 0, from: size + 1)
+            }
+        case .block:
+            for block in 0..<blockFit.count { count += Int(blockFit[block]) / workers }
+        case .pool: count = total / workers
+        }
+        return count
+    }
 }

@@ -23,7 +23,7 @@ public struct Gang: Sendable {
 }
 
 public struct Packer: ~Copyable {
-    private var pools: [PoolPacker?] = []
+    private(set) var pools = Slots<PoolPacker>()
     /// Counts changes of pools and indexes that outdate a `Gang`.
     public private(set) var generation: UInt64 = 1
     private var uses: UInt64 = 0
@@ -36,49 +36,44 @@ public struct Packer: ~Copyable {
 
     /// Puts an empty pool at `index`, or grows the one there, whose nodes must be the first of `layout`.
     public mutating func put(pool index: Int, layout: PoolLayout, shape: NodeShape) {
-        while pools.count <= index { pools.append(nil) }
-        pools[index] =
-            pools[index].map { PoolPacker(growing: $0, tree: layout) } ?? PoolPacker(tree: layout, shape: shape)
+        if pools.isFilled(index) {
+            pools.put(PoolPacker(growing: pools[index], tree: layout, shape: shape), at: index)
+        } else {
+            pools.put(PoolPacker(tree: layout, shape: shape), at: index)
+        }
         generation += 1
     }
 
     public mutating func remove(pool index: Int) {
-        pools[index] = nil
+        pools.remove(at: index)
         generation += 1
     }
 
     public func setSchedulable(pool: Int, node: Int, _ isSchedulable: Bool) {
-        self[pool].setSchedulable(node, isSchedulable)
-    }
-
-    @inline(__always)
-    private subscript(pool: Int) -> PoolPacker {
-        guard let pool = pools[pool] else { preconditionFailure("no pool has this number") }
-        return pool
+        pools[pool].setSchedulable(node, isSchedulable)
     }
 
     // MARK: Gangs
 
     /// What a worker of `demand` takes in a pool, or nil where no node can ever hold it.
-    public func need(of demand: Demand, pool: Int) -> WorkerNeed? { self[pool].need(of: demand) }
+    public func need(of demand: Demand, pool: Int) -> WorkerNeed? { pools[pool].need(of: demand) }
 
     /// The most workers of `need` that one empty place of each scope could hold.
     public func mostWhenEmpty(_ need: WorkerNeed, pool: Int, scope: Scope) -> Int {
-        let pool = self[pool]
-        let perNode = pool.perNode(need)
+        let perNode = pools[pool].perNode(need)
         switch scope {
         case .node: return perNode
-        case .domain: return perNode * pool.layout.largestDomain
+        case .domain: return perNode * pools[pool].layout.largestDomain
         case .block:
             var largest = 0
-            for block in 0..<pool.layout.blocks {
-                let domains = pool.layout.domainRange(block)
-                let nodes =
-                    pool.layout.tree.domainStart[domains.upperBound] - pool.layout.tree.domainStart[domains.lowerBound]
-                largest = max(largest, Int(nodes))
+            for block in 0..<pools[pool].layout.blocks {
+                let domains = pools[pool].layout.domainRange(block)
+                if domains.isEmpty { continue }
+                let first = pools[pool].layout.nodeRange(domains.lowerBound).lowerBound
+                largest = max(largest, pools[pool].layout.nodeRange(domains.upperBound - 1).upperBound - first)
             }
             return perNode * largest
-        case .pool: return perNode * pool.layout.nodes
+        case .pool: return perNode * pools[pool].layout.nodes
         }
     }
 
@@ -90,9 +85,8 @@ public struct Packer: ~Copyable {
         var targets: [Target] = []
         targets.reserveCapacity(candidates.count)
         for (number, rank) in candidates {
-            let pool = self[number]
-            guard let need = pool.need(of: demand) else { continue }
-            let id = pool.index(for: need)
+            guard let need = pools[number].need(of: demand) else { continue }
+            let id = pools[number].index(for: need)
             targets.append(Target(pool: number, rank: rank, need: need, id: id))
         }
         targets.sort { ($0.rank, $0.pool) < ($1.rank, $1.pool) }
@@ -101,10 +95,9 @@ public struct Packer: ~Copyable {
 
     /// Lets go of indexes beyond the idle limit that no gang of `claimed` uses. Outdates other gangs when it does.
     public mutating func trimIndexes(claimed: (_ pool: Int, _ need: WorkerNeed) -> Bool) {
-        for (number, pool) in pools.enumerated() {
-            guard let pool, pool.liveIndexes > idleIndexesPerPool else { continue }
-            while pool.liveIndexes > idleIndexesPerPool {
-                guard pool.dropOneIndex(unless: { claimed(number, pool[$0].need) }) != nil else { break }
+        for number in 0..<pools.count where pools.isFilled(number) {
+            while pools[number].liveIndexes > idleIndexesPerPool {
+                guard pools[number].dropOneIndex(unless: { claimed(number, $0) }) else { break }
                 generation += 1
             }
         }
@@ -119,97 +112,82 @@ public struct Packer: ~Copyable {
         _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool = { _ in false }
     ) -> Bool {
         precondition(gang.generation == generation, "the gang is older than the pools")
-        var best: (fit: Fit, at: Int)?
+        var best = Fit.none
+        var bestAt = 0
         for at in 0..<gang.targets.count {
             let target = gang.targets[at]
-            if let best, gang.targets[best.at].rank != target.rank { break }
-            if isHeld(target.pool) { continue }
-            guard let fit = self[target.pool].fit(target.id, workers: gang.workers, scope: gang.scope) else { continue }
-            if best.map({ fit < $0.fit }) ?? true { best = (fit, at) }
+            // Nothing of a higher rank counts once a place is found, and nothing beats an exact fit of a node.
+            if best.key == 0 || best.key != Fit.none.key && gang.targets[bestAt].rank != target.rank { break }
+            let fit = pools[target.pool].fit(
+                target.id, workers: gang.workers, scope: gang.scope, below: best)
+            if fit < best && !isHeld(target.pool) { (best, bestAt) = (fit, at) }
         }
-        guard let best else { return false }
-        let target = gang.targets[best.at]
-        let pool = self[target.pool]
+        if best.key == Fit.none.key { return false }
+        let target = gang.targets[bestAt]
         uses += 1
-        pool[target.id].lastUse = uses
+        pools[target.pool].indexes[target.id.index].lastUse = uses
         placement.pool = PoolSlot(target.pool)
-        placement.tier = best.fit.tier
+        placement.tier = best.tier
         placement.gpusPerWorker = UInt16(target.need.gpus)
         placement.cpuMillisPerWorker = UInt32(target.need.cpuMillis)
         placement.memoryMiBPerWorker = UInt32(target.need.memoryMiB)
         placement.runs.removeAll(keepingCapacity: true)
-        pool.choose(target.id, workers: gang.workers, tier: best.fit.tier, into: &placement.runs)
+        pools[target.pool].choose(target.id, workers: gang.workers, tier: best.tier, into: &placement.runs)
         return true
     }
 
     /// Whether `gang` fits the pool of one of its targets now: exact, and a few words.
     public func fits(_ gang: borrowing Gang, target: Int) -> Bool {
         let target = gang.targets[target]
-        return self[target.pool][target.id].largestFit(gang.scope) >= gang.workers
+        return pools[target.pool].indexes[target.id.index].largestFit(gang.scope) >= gang.workers
     }
 
     /// The most workers that one place of the gang's scope could take now in the pool of one of its targets.
     public func largestFit(_ gang: borrowing Gang, target: Int) -> Int {
         let target = gang.targets[target]
-        return self[target.pool][target.id].largestFit(gang.scope)
+        return pools[target.pool].indexes[target.id.index].largestFit(gang.scope)
     }
 
-    /// The most workers of `need` that one place of `scope` in a pool could take now.
+    /// The most workers of `need` that one place of `scope` in a pool could take now. Makes an index where the need is new.
     public func largestFit(_ need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
-        let pool = self[number]
-        return pool[pool.index(for: need)].largestFit(scope)
+        if pools[number].perNode(need) == 0 { return 0 }
+        let id = pools[number].index(for: need)
+        return pools[number].indexes[id.index].largestFit(scope)
     }
 
     /// Whether all that `placement` holds is free, and stands within its pool.
-    public func canTake(_ placement: Placement) -> Bool { self[placement.pool.index].canTake(placement) }
+    public func canTake(_ placement: Placement) -> Bool { pools[placement.pool.index].canTake(placement) }
 
-    public func take(_ placement: Placement) { self[placement.pool.index].take(placement) }
+    public func take(_ placement: Placement) { pools[placement.pool.index].take(placement) }
 
-    public func give(_ placement: Placement) { self[placement.pool.index].give(placement) }
+    public func give(_ placement: Placement) { pools[placement.pool.index].give(placement) }
 
     // MARK: Readings
 
+    /// Memory of all columns and indexes.
+    public var bytes: Int {
+        var bytes = 0
+        for number in 0..<pools.count where pools.isFilled(number) { bytes += pools[number].bytes }
+        return bytes
+    }
+
     /// GPUs of a pool that no gang holds, and those of them on nodes that accept new work.
     public func freeGPUs(pool: Int) -> (all: Int, schedulable: Int) {
-        (self[pool].gpusFree, self[pool].gpusSchedulable)
+        (pools[pool].gpusFree, pools[pool].gpusSchedulable)
     }
 
     /// Free GPUs of one node, as a mask, with free CPU and memory.
     public func free(pool: Int, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int) {
-        let columns = self[pool]
-        return (
-            columns.columns.freeGPUs[node], Int(columns.columns.freeCPUMillis[node]),
-            Int(columns.columns.freeMemoryMiB[node])
-        )
+        let free = pools[pool].columns[node]
+        return (free.gpuMask, Int(free.cpuMillis), Int(free.memoryMiB))
     }
 
-    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`; domains and blocks are
-    /// counted one by one, so this is exact for them and an upper bound for nothing.
+    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`. Exact: workers of one
+    /// need stand in no one's way but by their number, so each place holds its fit over the gang's size.
+    /// Makes an index where the need is new.
     public func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
-        let pool = self[number]
-        let index = pool[pool.index(for: need)]
-        var count = 0
-        switch scope {
-        case .node:
-            for fit in 1...max(1, index.perNode) where fit >= workers {
-                count += index.poolNodes(withFit: fit) * (fit / workers)
-            }
-        case .domain:
-            var fit = index.fits.first(row: 0, from: workers)
-            while let size = fit {
-                count += Int(index.domainsWithFit[size]) * (size / workers)
-                fit = index.fits.first(row: 0, from: size + 1)
-            }
-        case .block:
-            for block in 0..<index.blockFit.count { count += Int(index.blockFit[block]) / workers }
-        case .pool: count = index.total / workers
-        }
-        return count
+        if pools[number].perNode(need) == 0 { return 0 }
+        let id = pools[number].index(for: need)
+        return pools[number].indexes[id.index].gangsThatFit(workers, scope)
     }
-}
-
-extension Packer {
-    var poolCount: Int { pools.count }
-
-    func withPool<Result>(_ number: Int, _ body: (PoolPacker) -> Result?) -> Result? { pools[number].flatMap(body) }
 }

@@ -3,74 +3,144 @@
 import Model
 
 /// Counts and boundaries of a pool's tree, as the core reads them.
-struct Layout {
+struct Layout: ~Copyable {
     let nodes: Int
     let domains: Int
     let blocks: Int
     /// Nodes of the largest domain.
     let largestDomain: Int
     /// Nodes of every domain where all have equally many, else 0.
-    let uniformDomain: Int
-    let tree: PoolLayout
+    private let uniformDomain: UInt32
+    /// Shape [nodes] where domains differ in size, else nothing.
+    private let domainOfNode: Column<UInt32>
+    /// Shapes [domains + 1] and [blocks + 1], as in `PoolLayout`.
+    private let domainStart: Column<UInt32>
+    private let blockStart: Column<UInt32>
+    /// Shape [domains].
+    private let blockOfDomain: Column<UInt32>
 
     init(_ tree: PoolLayout) {
-        self.tree = tree
         nodes = tree.nodeCount
         domains = tree.domainCount
         blocks = tree.blockCount
-        var largest = 0
-        var smallest = Int.max
+        domainStart = Column(count: domains + 1)
+        blockStart = Column(count: blocks + 1)
+        blockOfDomain = Column(count: domains)
+        for domain in 0...domains { domainStart[domain] = tree.domainStart[domain] }
+        for block in 0...blocks { blockStart[block] = tree.blockStart[block] }
+        for block in 0..<blocks {
+            blockOfDomain.fill(Int(blockStart[block])..<Int(blockStart[block + 1]), with: UInt32(block))
+        }
+        var largest: UInt32 = 0
+        var smallest = UInt32.max
         for domain in 0..<domains {
-            let count = Int(tree.domainStart[domain + 1] - tree.domainStart[domain])
+            let count = domainStart[domain + 1] - domainStart[domain]
             largest = max(largest, count)
             smallest = min(smallest, count)
         }
-        largestDomain = largest
+        largestDomain = Int(largest)
         uniformDomain = largest == smallest ? largest : 0
-    }
-
-    @inline(__always)
-    func domain(of node: Int) -> Int { uniformDomain > 0 ? node / uniformDomain : tree.domain(ofNode: node) }
-
-    @inline(__always)
-    func nodeRange(_ domain: Int) -> Range<Int> {
-        uniformDomain > 0
-            ? domain * uniformDomain..<(domain + 1) * uniformDomain
-            : Int(tree.domainStart[domain])..<Int(tree.domainStart[domain + 1])
-    }
-
-    func domainRange(_ block: Int) -> Range<Int> { Int(tree.blockStart[block])..<Int(tree.blockStart[block + 1]) }
-}
-
-/// Free capacity by node: a mask of free GPUs, free CPU and memory, and whether new work may come. 11 bytes a node.
-struct NodeColumns: ~Copyable {
-    let freeGPUs: Column<UInt16>
-    let freeCPUMillis: Column<UInt32>
-    let freeMemoryMiB: Column<UInt32>
-    private let unschedulable: Column<UInt8>
-
-    init(nodes: Int, shape: NodeShape) {
-        freeGPUs = Column(count: nodes)
-        freeCPUMillis = Column(count: nodes)
-        freeMemoryMiB = Column(count: nodes)
-        unschedulable = Column(count: nodes)
-        let all = UInt16(truncatingIfNeeded: (1 << UInt32(shape.gpus)) - 1)
-        for node in 0..<nodes {
-            freeGPUs[node] = all
-            freeCPUMillis[node] = UInt32(shape.cpuMillis)
-            freeMemoryMiB[node] = UInt32(shape.memoryMiB)
+        domainOfNode = Column(count: uniformDomain > 0 ? 0 : nodes)
+        if uniformDomain > 0 { return }
+        for domain in 0..<domains {
+            domainOfNode.fill(Int(domainStart[domain])..<Int(domainStart[domain + 1]), with: UInt32(domain))
         }
     }
 
+    var bytes: Int { domainOfNode.bytes + domainStart.bytes + blockStart.bytes + blockOfDomain.bytes }
+
     @inline(__always)
-    func isSchedulable(_ node: Int) -> Bool { unschedulable[node] == 0 }
-
-    func setSchedulable(_ node: Int, _ isSchedulable: Bool) { unschedulable[node] = isSchedulable ? 0 : 1 }
-
-    func copyPrefix(from other: borrowing NodeColumns) {
-        freeGPUs.copyPrefix(from: other.freeGPUs)
-        freeCPUMillis.copyPrefix(from: other.freeCPUMillis)
-        freeMemoryMiB.copyPrefix(from: other.freeMemoryMiB)
-        unschedulable.copyPrefix(from: other.unschedulable)
+    func domain(of node: Int) -> Int {
+        uniformDomain > 0 ? Int(UInt32(truncatingIfNeeded: node) / uniformDomain) : Int(domainOfNode[node])
     }
+
+    @inline(__always)
+    func block(of domain: Int) -> Int { Int(blockOfDomain[domain]) }
+
+    @inline(__always)
+    func nodeRange(_ domain: Int) -> Range<Int> { Int(domainStart[domain])..<Int(domainStart[domain + 1]) }
+
+    @inline(__always)
+    func domainRange(_ block: Int) -> Range<Int> { Int(blockStart[block])..<Int(blockStart[block + 1]) }
+}
+
+/// What is free on a node, in one word: two nodes are in one state when their words are equal.
+struct NodeFree: Equatable {
+    /// From the lowest bit: free memory and free CPU of 32 bits each, the mask of free GPUs of 16, then one bit that is
+    /// set where new work may not come.
+    var bits: UInt128
+
+    init(bits: UInt128) { self.bits = bits }
+
+    init(_ shape: NodeShape) {
+        let low = UInt64(UInt32(shape.cpuMillis)) << 32 | UInt64(UInt32(shape.memoryMiB))
+        bits = UInt128((1 << UInt64(shape.gpus)) - 1) << 64 | UInt128(low)
+    }
+
+    @inline(__always)
+    var memoryMiB: UInt32 { UInt32(truncatingIfNeeded: bits) }
+
+    @inline(__always)
+    var cpuMillis: UInt32 { UInt32(truncatingIfNeeded: bits >> 32) }
+
+    @inline(__always)
+    var gpuMask: UInt16 { UInt16(truncatingIfNeeded: bits >> 64) }
+
+    @inline(__always)
+    var gpus: Int { gpuMask.nonzeroBitCount }
+
+    @inline(__always)
+    var isSchedulable: Bool {
+        get { bits >> 80 == 0 }
+        set { bits = newValue ? bits & ~(1 << 80) : bits | 1 << 80 }
+    }
+
+    /// Precondition: all of it is free.
+    @inline(__always)
+    func without(_ gpuMask: UInt16, cpuMillis: UInt32, memoryMiB: UInt32) -> NodeFree {
+        precondition(self.gpuMask & gpuMask == gpuMask, "a GPU would be given twice")
+        precondition(self.cpuMillis >= cpuMillis && self.memoryMiB >= memoryMiB, "CPU or memory would be given twice")
+        return NodeFree(bits: bits - Self.amount(gpuMask, cpuMillis, memoryMiB))
+    }
+
+    /// Precondition: none of it is free, and the sum is no more than `shape`.
+    @inline(__always)
+    func with(_ gpuMask: UInt16, cpuMillis: UInt32, memoryMiB: UInt32, shape: NodeFree) -> NodeFree {
+        precondition(
+            self.gpuMask & gpuMask == 0 && shape.gpuMask & gpuMask == gpuMask, "a GPU would be given back twice")
+        precondition(
+            shape.cpuMillis - self.cpuMillis >= cpuMillis && shape.memoryMiB - self.memoryMiB >= memoryMiB,
+            "CPU or memory would be given back twice")
+        return NodeFree(bits: bits + Self.amount(gpuMask, cpuMillis, memoryMiB))
+    }
+
+    @inline(__always)
+    private static func amount(_ gpuMask: UInt16, _ cpuMillis: UInt32, _ memoryMiB: UInt32) -> UInt128 {
+        UInt128(gpuMask) << 64 | UInt128(UInt64(cpuMillis) << 32 | UInt64(memoryMiB))
+    }
+}
+
+/// Free capacity by node. 16 bytes a node, in one column: a small gang touches one cache line of it where it would touch
+/// one in each of four columns.
+struct NodeColumns: ~Copyable {
+    private let free: Column<UInt128>
+
+    init(nodes: Int, shape: NodeShape) {
+        free = Column(count: nodes)
+        free.fill(0..<nodes, with: NodeFree(shape).bits)
+    }
+
+    var bytes: Int { free.bytes }
+
+    @inline(__always)
+    subscript(node: Int) -> NodeFree { NodeFree(bits: free[node]) }
+
+    @inline(__always)
+    func fill(_ nodes: Range<Int>, with value: NodeFree) { free.fill(nodes, with: value.bits) }
+
+    /// The end of the nodes from `start` on that are in the same state as it, at most `end`.
+    @inline(__always)
+    func endOfEqual(from start: Int, upTo end: Int) -> Int { free.endOfEqual(from: start, upTo: end) }
+
+    func copyPrefix(from other: borrowing NodeColumns) { free.copyPrefix(from: other.free) }
 }

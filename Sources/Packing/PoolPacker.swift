@@ -8,11 +8,11 @@ struct NeedID: Hashable, Sendable {
     var index: Int
 }
 
-final class PoolPacker {
+struct PoolPacker: ~Copyable {
     let layout: Layout
     let shape: NodeShape
     let columns: NodeColumns
-    private(set) var indexes: [DemandIndex?] = []
+    private(set) var indexes = Slots<DemandIndex>()
     private(set) var gpusFree: Int
     private(set) var gpusSchedulable: Int
 
@@ -25,13 +25,17 @@ final class PoolPacker {
     }
 
     /// A larger pool whose first nodes are those of `smaller`, with all that is taken from them.
-    convenience init(growing smaller: PoolPacker, tree: PoolLayout) {
-        self.init(tree: tree, shape: smaller.shape)
+    init(growing smaller: borrowing PoolPacker, tree: PoolLayout, shape: NodeShape) {
+        precondition(shape == smaller.shape, "a pool grew nodes of another shape")
+        precondition(tree.nodeCount >= smaller.layout.nodes, "a pool grew smaller")
+        self.init(tree: tree, shape: shape)
         columns.copyPrefix(from: smaller.columns)
         gpusFree += smaller.gpusFree - smaller.layout.nodes * shape.gpus
         gpusSchedulable += smaller.gpusSchedulable - smaller.layout.nodes * shape.gpus
-        for index in smaller.indexes {
-            indexes.append(index.map { makeIndex($0.need, perNode: $0.perNode) })
+        for at in 0..<smaller.indexes.count where smaller.indexes.isFilled(at) {
+            let lastUse = smaller.indexes[at].lastUse
+            makeIndex(smaller.indexes[at].need, perNode: smaller.indexes[at].perNode, at: at)
+            indexes[at].lastUse = lastUse
         }
     }
 
@@ -56,52 +60,58 @@ final class PoolPacker {
     }
 
     /// The index for `need`, made from the columns where there is none yet. Cost of making: the nodes of the pool.
-    func index(for need: WorkerNeed) -> NeedID {
-        var empty: Int?
-        for at in indexes.indices {
-            guard let index = indexes[at] else {
-                empty = empty ?? at
-                continue
+    /// Precondition: an empty node holds a worker.
+    mutating func index(for need: WorkerNeed) -> NeedID {
+        var empty = indexes.count
+        for at in 0..<indexes.count {
+            if !indexes.isFilled(at) {
+                empty = min(empty, at)
+            } else if indexes[at].need == need {
+                return NeedID(index: at)
             }
-            if index.need == need { return NeedID(index: at) }
         }
-        let made = makeIndex(need, perNode: perNode(need))
-        if let empty {
-            indexes[empty] = made
-            return NeedID(index: empty)
-        }
-        indexes.append(made)
-        return NeedID(index: indexes.count - 1)
+        makeIndex(need, perNode: perNode(need), at: empty)
+        return NeedID(index: empty)
     }
 
-    private func makeIndex(_ need: WorkerNeed, perNode: Int) -> DemandIndex {
-        let index = DemandIndex(need: need, perNode: perNode, layout: layout)
+    private mutating func makeIndex(_ need: WorkerNeed, perNode: Int, at: Int) {
+        indexes.put(DemandIndex(need: need, perNode: perNode, layout: layout, shape: shape), at: at)
         for block in 0..<layout.blocks {
             for domain in layout.domainRange(block) {
-                index.refresh(layout.nodeRange(domain), domain: domain, block: block, columns: columns)
+                var start = layout.nodeRange(domain).lowerBound
+                let end = layout.nodeRange(domain).upperBound
+                while start < end {
+                    let next = columns.endOfEqual(from: start, upTo: end)
+                    let fit = indexes[at].fit(columns[start])
+                    indexes[at].refresh(start..<next, from: 0, to: fit, domain: domain, block: block)
+                    start = next
+                }
             }
         }
-        return index
     }
 
-    @inline(__always)
-    subscript(id: NeedID) -> DemandIndex {
-        guard let index = indexes[id.index] else { preconditionFailure("a demand index was used after it was let go") }
-        return index
+    var bytes: Int {
+        var bytes = layout.bytes + columns.bytes
+        for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
+        return bytes
     }
 
-    var liveIndexes: Int { indexes.count { $0 != nil } }
+    var liveIndexes: Int {
+        var count = 0
+        for at in 0..<indexes.count where indexes.isFilled(at) { count += 1 }
+        return count
+    }
 
     /// Lets go of the index longest unused that `isNeeded` does not claim. False when all are claimed.
-    func dropOneIndex(unless isNeeded: (NeedID) -> Bool) -> NeedID? {
+    mutating func dropOneIndex(unless isNeeded: (WorkerNeed) -> Bool) -> Bool {
         var oldest: (use: UInt64, at: Int)?
-        for (at, index) in indexes.enumerated() {
-            guard let index, !isNeeded(NeedID(index: at)) else { continue }
-            if oldest.map({ index.lastUse < $0.use }) ?? true { oldest = (index.lastUse, at) }
+        for at in 0..<indexes.count where indexes.isFilled(at) && !isNeeded(indexes[at].need) {
+            let use = indexes[at].lastUse
+            if oldest.map({ use < $0.use }) ?? true { oldest = (use, at) }
         }
-        guard let oldest else { return nil }
-        indexes[oldest.at] = nil
-        return NeedID(index: oldest.at)
+        guard let oldest else { return false }
+        indexes.remove(at: oldest.at)
+        return true
     }
 
     // MARK: Changes
@@ -110,79 +120,84 @@ final class PoolPacker {
     func canTake(_ placement: Placement) -> Bool {
         if placement.gpusPerWorker == 0 { return false }
         for run in placement.runs {
-            if Int(run.node) + Int(run.nodeCount) > layout.nodes { return false }
+            let first = Int(run.node)
+            if first + Int(run.nodeCount) > layout.nodes { return false }
             let workers = run.gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
-            for node in nodes(of: run) {
-                if columns.freeGPUs[node] & run.gpuMask != run.gpuMask { return false }
-                if workers * Int(placement.cpuMillisPerWorker) > Int(columns.freeCPUMillis[node]) { return false }
-                if workers * Int(placement.memoryMiBPerWorker) > Int(columns.freeMemoryMiB[node]) { return false }
+            for node in first..<first + Int(run.nodeCount) {
+                let free = columns[node]
+                if free.gpuMask & run.gpuMask != run.gpuMask { return false }
+                if workers * Int(placement.cpuMillisPerWorker) > Int(free.cpuMillis) { return false }
+                if workers * Int(placement.memoryMiBPerWorker) > Int(free.memoryMiB) { return false }
             }
         }
         return true
     }
 
     /// Takes what `placement` holds. Precondition: all of it is free.
-    func take(_ placement: Placement) {
-        for run in placement.runs {
-            let workers = run.gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
-            let cpuMillis = UInt32(workers) * placement.cpuMillisPerWorker
-            let memoryMiB = UInt32(workers) * placement.memoryMiBPerWorker
-            for node in nodes(of: run) {
-                let free = columns.freeGPUs[node]
-                precondition(free & run.gpuMask == run.gpuMask, "a GPU would be given twice")
-                columns.freeGPUs[node] = free & ~run.gpuMask
-                columns.freeCPUMillis[node] -= cpuMillis
-                columns.freeMemoryMiB[node] -= memoryMiB
-                if columns.isSchedulable(node) { gpusSchedulable -= run.gpuMask.nonzeroBitCount }
-            }
-            gpusFree -= Int(run.nodeCount) * run.gpuMask.nonzeroBitCount
-            refresh(nodes(of: run))
-        }
+    mutating func take(_ placement: Placement) {
+        for run in placement.runs { change(run, of: placement, isTaking: true) }
     }
 
     /// Gives back what `placement` holds. Precondition: none of it is free.
-    func give(_ placement: Placement) {
-        for run in placement.runs {
-            let workers = run.gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
-            let cpuMillis = UInt32(workers) * placement.cpuMillisPerWorker
-            let memoryMiB = UInt32(workers) * placement.memoryMiBPerWorker
-            for node in nodes(of: run) {
-                let free = columns.freeGPUs[node]
-                precondition(free & run.gpuMask == 0, "a GPU would be given back twice")
-                columns.freeGPUs[node] = free | run.gpuMask
-                columns.freeCPUMillis[node] += cpuMillis
-                columns.freeMemoryMiB[node] += memoryMiB
-                if columns.isSchedulable(node) { gpusSchedulable += run.gpuMask.nonzeroBitCount }
+    mutating func give(_ placement: Placement) {
+        for run in placement.runs { change(run, of: placement, isTaking: false) }
+    }
+
+    /// Changes the nodes of a run, domain by domain, and in each all neighbours in equal state at once: what is the same
+    /// for every node stays the same, so they fit the same before and after.
+    @inline(__always)
+    private mutating func change(_ run: NodeRun, of placement: Placement, isTaking: Bool) {
+        let gpus = run.gpuMask.nonzeroBitCount
+        let workers = UInt32(gpus) / UInt32(placement.gpusPerWorker)
+        let cpuMillis = workers * placement.cpuMillisPerWorker
+        let memoryMiB = workers * placement.memoryMiBPerWorker
+        let end = Int(run.node) + Int(run.nodeCount)
+        var start = Int(run.node)
+        var domain = layout.domain(of: start)
+        var schedulable = 0
+        let full = NodeFree(shape)
+        while start < end {
+            let domainEnd = min(layout.nodeRange(domain).upperBound, end)
+            let block = layout.block(of: domain)
+            while start < domainEnd {
+                let next = columns.endOfEqual(from: start, upTo: domainEnd)
+                let old = columns[start]
+                let new =
+                    isTaking
+                    ? old.without(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
+                    : old.with(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB, shape: full)
+                columns.fill(start..<next, with: new)
+                if old.isSchedulable {
+                    schedulable += next - start
+                    refresh(start..<next, from: old, to: new, domain: domain, block: block)
+                }
+                start = next
             }
-            gpusFree += Int(run.nodeCount) * run.gpuMask.nonzeroBitCount
-            refresh(nodes(of: run))
+            domain += 1
         }
+        let sign = isTaking ? -gpus : gpus
+        gpusFree += sign * Int(run.nodeCount)
+        gpusSchedulable += sign * schedulable
     }
 
     /// Says whether new work may come to a node. What is there stays there.
-    func setSchedulable(_ node: Int, _ isSchedulable: Bool) {
-        if columns.isSchedulable(node) == isSchedulable { return }
-        columns.setSchedulable(node, isSchedulable)
-        let free = columns.freeGPUs[node].nonzeroBitCount
-        gpusSchedulable += isSchedulable ? free : -free
-        refresh(node..<node + 1)
+    mutating func setSchedulable(_ node: Int, _ isSchedulable: Bool) {
+        let old = columns[node]
+        if old.isSchedulable == isSchedulable { return }
+        var new = old
+        new.isSchedulable = isSchedulable
+        columns.fill(node..<node + 1, with: new)
+        gpusSchedulable += isSchedulable ? old.gpus : -old.gpus
+        let domain = layout.domain(of: node)
+        refresh(node..<node + 1, from: old, to: new, domain: domain, block: layout.block(of: domain))
     }
 
+    /// Brings every index up to date with nodes of one domain that all went from one state to another.
     @inline(__always)
-    private func nodes(of run: NodeRun) -> Range<Int> { Int(run.node)..<Int(run.node) + Int(run.nodeCount) }
-
-    /// Brings every index up to date over neighbouring nodes, domain by domain.
-    private func refresh(_ range: Range<Int>) {
-        var start = range.lowerBound
-        while start < range.upperBound {
-            let domain = layout.domain(of: start)
-            let end = min(layout.nodeRange(domain).upperBound, range.upperBound)
-            let block = layout.tree.block(ofDomain: domain)
-            for at in 0..<indexes.count {
-                guard let index = indexes[at] else { continue }
-                index.refresh(start..<end, domain: domain, block: block, columns: columns)
-            }
-            start = end
+    private func refresh(_ range: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {
+        for at in 0..<indexes.count where indexes.isFilled(at) {
+            indexes[at].refresh(
+                range, from: indexes[at].fit(old), to: indexes[at].fit(new), domain: domain, block: block)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 public import Engine
 public import HTTP
+import Model
 
 public struct Configuration: Equatable, Sendable {
     public struct Server: Equatable, Sendable {

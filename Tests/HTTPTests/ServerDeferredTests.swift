@@ -126,13 +126,18 @@ import Testing
                 inbox.put(try inbox.take(1)[0])
             }
             #expect(eventually { server.counters.openConnections == 0 })
-            // The next connection has the same descriptor, and must not have the answer.
-            let next = try RawClient(port)
-            try next.send("GET /next HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try next.receiveText() == "GET /next ")
-            for answer in try inbox.take(1) { answer.send(.text(200, "stale")) }
-            try next.send("GET /again HTTP/1.1\r\nHost: a\r\n\r\n")
-            #expect(try next.receiveText() == "GET /again ")
+            // One of the next connections has the same descriptor, waits as well, and must not have the answer.
+            let stale = try inbox.take(1)
+            let next = try (0..<8).map { _ in
+                try ClientConnection(host: "127.0.0.1", port: port, timeoutMilliseconds: 20_000)
+            }
+            for client in next { try client.write(Array("GET /later HTTP/1.1\r\nHost: a\r\n\r\n".utf8)) }
+            let answers = try inbox.take(8)
+            for answer in stale { answer.send(.text(200, "stale")) }
+            for answer in answers { answer.send(.text(200, "fresh")) }
+            for client in next {
+                #expect(try client.readResponse(to: .get).0.body == Array("fresh".utf8))
+            }
         }
     }
 

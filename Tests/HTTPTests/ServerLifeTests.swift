@@ -2,6 +2,7 @@
 
 import Dispatch
 import Glibc
+import Synchronization
 import Testing
 
 @testable import HTTP
@@ -151,6 +152,10 @@ import Testing
         await #expect(processExitsWith: .success) {
             var configuration = HTTPConfiguration()
             configuration.loopCount = 1
+            let failed = Mutex(0)
+            configuration.onEvent = { event in
+                if case .acceptFailed = event { failed.withLock { $0 += 1 } }
+            }
             let server = HTTPServer(configuration, handler: echo)
             let port = try server.start()
             // Every descriptor is taken, then as many are let go as the clients need, and none for the server.
@@ -165,11 +170,13 @@ import Testing
             close(fillers.removeLast())
             let client = try RawClient(port)
             try client.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-            pause(milliseconds: 500)
-            let waits = server.counters.waitCalls
-            guard waits > 0, waits < 60, server.counters.acceptedConnections == 0 else { exit(1) }
+            guard eventually({ failed.withLock { $0 } > 0 }) else { exit(1) }
+            let before = server.counters.waitCalls
+            pause(milliseconds: 400)
+            guard server.counters.waitCalls - before < 60 else { exit(2) }
+            guard server.counters.acceptedConnections == 0 else { exit(3) }
             for filler in fillers { close(filler) }
-            guard try client.receiveText() == "GET / " else { exit(2) }
+            guard try client.receiveText() == "GET / " else { exit(4) }
             exit(0)
         }
     }

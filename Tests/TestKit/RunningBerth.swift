@@ -50,13 +50,13 @@ public enum Programs {
         let scratch = TemporaryFolder()
         let outPath = scratch.path + "/out"
         let errPath = scratch.path + "/err"
-        FileManager.default.createFile(atPath: outPath, contents: nil)
-        FileManager.default.createFile(atPath: errPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: outPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: errPath, contents: nil)
         process.standardOutput = FileHandle(forWritingAtPath: outPath)
         process.standardError = FileHandle(forWritingAtPath: errPath)
         if let input {
             let inPath = scratch.path + "/in"
-            FileManager.default.createFile(atPath: inPath, contents: input)
+            _ = FileManager.default.createFile(atPath: inPath, contents: input)
             process.standardInput = FileHandle(forReadingAtPath: inPath)
         } else {
             process.standardInput = FileHandle.nullDevice
@@ -102,10 +102,10 @@ public final class RunningBerth {
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         errorsPath = NSTemporaryDirectory() + "berth-test-stderr-" + UUID().uuidString
-        FileManager.default.createFile(atPath: errorsPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: errorsPath, contents: nil)
         process.standardError = FileHandle(forWritingAtPath: errorsPath)
         let outPath = errorsPath + ".out"
-        FileManager.default.createFile(atPath: outPath, contents: nil)
+        _ = FileManager.default.createFile(atPath: outPath, contents: nil)
         process.standardOutput = FileHandle(forWritingAtPath: outPath)
         defer { try? FileManager.default.removeItem(atPath: outPath) }
         try process.run()

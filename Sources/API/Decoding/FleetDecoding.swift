@@ -7,48 +7,34 @@ public import Model
 public struct Fleet: Sendable {
     public var pools: [PoolSpec]
 
-    /// Reads a fleet; nil where the file has mistakes, which are then in `mistakes`.
-    public init?(_ value: JSONValue, _ mistakes: Mistakes, readNodes: @escaping (String) throws -> [UInt8]) {
-        var fields = Fields(value, mistakes)
-        var regions: [String: [String]] = [:]
-        for (value, pointer) in fields.array("providers", required: true) ?? [] {
-            var provider = Fields(value, at: pointer, mistakes)
-            let name = provider.name("name", required: true)
-            _ = provider.string("title")
-            var names: [String] = []
-            for (value, pointer) in provider.array("regions", required: true) ?? [] {
-                var region = Fields(value, at: pointer, mistakes)
-                if let name = region.name("name", required: true) { names.append(name) }
-                _ = region.string("location")
-                region.finish()
+    /// Reads a fleet. Its mistakes are the reader's.
+    public init(_ reader: inout ObjectReader, readNodes: @escaping NodeFileReader) {
+        let providers = reader.objects("providers") { provider in
+            let name = provider.name("name") ?? ""
+            _ = provider.optionalString("title")
+            let regions = provider.objects("regions") { region in
+                _ = region.optionalString("location")
+                return region.name("name") ?? ""
             }
-            provider.finish()
-            if let name { regions[name] = names }
+            return (name: name, regions: regions)
         }
-        var pools: [PoolSpec] = []
         var names: Set<String> = []
-        for (value, pointer) in fields.array("pools", required: true) ?? [] {
-            guard let pool = PoolSpec(value, at: pointer, mistakes, readNodes: readNodes) else { continue }
-            if !names.insert(pool.name).inserted {
-                mistakes.add(.member(pointer, "name"), .duplicate, "the pool '\(pool.name)' stands twice")
+        pools = reader.objects("pools", count: 0...Bounds.poolSlots) { reader in
+            let pool = PoolSpec(&reader, readNodes: readNodes)
+            if !pool.name.isEmpty && !names.insert(pool.name).inserted {
+                reader.mistake(.duplicate, "name", "Name this pool otherwise: '\(pool.name)' stands before it.")
             }
-            let known = regions.keys.sorted()
-            if let ofProvider = regions[pool.provider] {
-                if !ofProvider.contains(pool.region) {
-                    let hint = nearest(to: pool.region, among: ofProvider).map { "; did you mean '\($0)'?" } ?? ""
-                    mistakes.add(
-                        .member(pointer, "region"), .invalid,
-                        "'\(pool.region)' is not a region of '\(pool.provider)'" + hint)
-                }
-            } else {
-                let hint = nearest(to: pool.provider, among: known).map { "; did you mean '\($0)'?" } ?? ""
-                mistakes.add(
-                    .member(pointer, "provider"), .invalid, "'\(pool.provider)' is not among the providers" + hint)
+            guard let provider = providers.first(where: { $0.name == pool.provider }) else {
+                let hint =
+                    nearest(to: pool.provider, among: providers.map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
+                reader.mistake(.invalid, "provider", "Name one of the providers, not '\(pool.provider)'\(hint)")
+                return pool
             }
-            pools.append(pool)
+            if !provider.regions.contains(pool.region) {
+                let hint = nearest(to: pool.region, among: provider.regions).map { "; did you mean '\($0)'?" } ?? "."
+                reader.mistake(.invalid, "region", "Name a region of '\(provider.name)', not '\(pool.region)'\(hint)")
+            }
+            return pool
         }
-        fields.finish()
-        guard mistakes.isEmpty else { return nil }
-        self.pools = pools
     }
 }

@@ -1,124 +1,126 @@
-// The body of a submit as a JobSpec, with every mistake of it.
+// The bodies about jobs as values of the model: a submit, and a finish.
 
 public import JSON
 public import Model
 
 extension JobSpec {
-    /// Reads a job. Nil where the body has mistakes, which are then in `mistakes`.
-    public init?(_ value: JSONValue, at pointer: Pointer = .root, _ mistakes: Mistakes) {
-        let before = mistakes.list.count
-        var fields = Fields(value, at: pointer, mistakes)
-        let id = fields.name("id")
-        let name = fields.string("name", maxBytes: Bounds.nameBytes)
-        let tenant = fields.name("tenant")
-        let priority = fields.integer("priority", in: 0...Bounds.priority)
-        var groups: [WorkerGroup] = []
-        if let workers = fields.array("workers", required: true) {
-            if workers.count == 1 {
-                groups = workers.compactMap { WorkerGroup($0.value, at: $0.pointer, mistakes) }
-            } else {
-                mistakes.add(
-                    fields.pointer("workers"), .outOfRange,
-                    "has \(workers.count) groups; a job has exactly one group of equal workers")
-            }
-        }
-        let accelerators = fields.strings("accelerators", maxCount: Bounds.listEntries, check: Rule.name)
-        let scope = fields.word("scope", Scope.allCases.map { ($0.tier.name, $0) })
-        let allow = PlaceList(fields.object("allow"))
-        let deny = PlaceList(fields.object("deny"))
-        let maxRuntimeSeconds = fields.integer("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds)
-        let labels = fields.labels()
-        fields.finish()
-        guard mistakes.list.count == before, mistakes.leftOut == 0 else { return nil }
+    /// Reads a job. Its mistakes are the reader's.
+    public init(_ reader: inout ObjectReader) {
         self.init(
-            id: id ?? "", name: name ?? "", tenant: tenant ?? "default", priority: priority ?? 0, workers: groups,
-            accelerators: accelerators ?? [], scope: scope ?? .pool, allow: allow, deny: deny,
-            maxRuntimeSeconds: maxRuntimeSeconds, labels: labels)
+            id: reader.optionalName("id") ?? "",
+            name: reader.optionalString("name", maxBytes: Bounds.nameBytes) ?? "",
+            tenant: reader.optionalName("tenant") ?? "default",
+            priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
+            workers: WorkerGroup.groups(&reader),
+            accelerators: reader.names("accelerators"),
+            scope: reader.optionalWord("scope", Scope.allCases.map { ($0.tier.name, $0) }) ?? .pool,
+            allow: reader.optionalObject("allow") { PlaceList(&$0) } ?? PlaceList(),
+            deny: reader.optionalObject("deny") { PlaceList(&$0) } ?? PlaceList(),
+            maxRuntimeSeconds: reader.optionalInteger("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds),
+            labels: reader.labels())
     }
 }
 
 extension WorkerGroup {
-    init?(_ value: JSONValue, at pointer: Pointer, _ mistakes: Mistakes) {
-        var fields = Fields(value, at: pointer, mistakes)
-        let name = fields.name("name")
-        let count = fields.integer("count", in: 1...Bounds.workersPerJob, required: true)
-        let gpus = fields.integer("gpus", in: 1...Bounds.gpusPerNode, required: true)
-        let cpuMillis = fields.integer("cpuMillis", in: 0...Bounds.cpuMillisPerNode)
-        let memoryMiB = fields.integer("memoryMiB", in: 0...Bounds.memoryMiBPerNode)
-        fields.finish()
-        guard let count, let gpus else { return nil }
+    /// The one group that a job has.
+    static func groups(_ reader: inout ObjectReader) -> [WorkerGroup] {
+        let groups = reader.objects("workers") { WorkerGroup(&$0) }
+        if groups.count != 1 && reader.has("workers") {
+            reader.mistake(
+                .outOfRange, "workers", "Give exactly one group of equal workers; there are \(groups.count).")
+        }
+        return groups
+    }
+
+    init(_ reader: inout ObjectReader) {
         self.init(
-            name: name ?? "worker", count: count, demand: Demand(gpus: gpus, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
-        )
+            name: reader.optionalName("name") ?? "worker",
+            count: reader.integer("count", in: 1...Bounds.workersPerJob),
+            demand: Demand(
+                gpus: reader.integer("gpus", in: 1...Bounds.gpusPerNode),
+                cpuMillis: reader.optionalInteger("cpuMillis", in: 0...Bounds.cpuMillisPerNode),
+                memoryMiB: reader.optionalInteger("memoryMiB", in: 0...Bounds.memoryMiBPerNode)))
     }
 }
 
 extension PlaceList {
-    init(_ fields: Fields?) {
-        guard var fields else {
-            self.init()
-            return
-        }
-        let providers = fields.strings("providers", maxCount: Bounds.listEntries, check: Rule.name)
-        let regions = fields.strings("regions", maxCount: Bounds.listEntries, maxBytes: 257, check: Rule.region)
-        let pools = fields.strings("pools", maxCount: Bounds.listEntries, check: Rule.name)
-        fields.finish()
+    init(_ reader: inout ObjectReader) {
         // The lists are sets: in one order, equal ones make equal jobs.
         self.init(
-            providers: (providers ?? []).sorted(), regions: (regions ?? []).sorted(), pools: (pools ?? []).sorted())
+            providers: reader.names("providers").sorted(),
+            regions: reader.names("regions", Rule.region, maxBytes: 2 * Bounds.nameBytes + 1, Rule.isRegion).sorted(),
+            pools: reader.names("pools").sorted())
     }
 }
 
 /// The body of a finish.
-struct Finish {
+struct Finish: Sendable {
     var end: JobEnd
     var message: String
 
-    init?(_ value: JSONValue, _ mistakes: Mistakes) {
-        var fields = Fields(value, mistakes)
-        let end = fields.word("result", [("succeeded", JobEnd.succeeded), ("failed", JobEnd.failed)], required: true)
-        let message = fields.string("message", maxBytes: Bounds.messageBytes)
-        fields.finish()
-        guard let end, mistakes.isEmpty else { return nil }
-        self.end = end
-        self.message = message ?? ""
+    init(_ reader: inout ObjectReader) {
+        end = reader.word("result", [("succeeded", JobEnd.succeeded), ("failed", JobEnd.failed)]) ?? .failed
+        message = reader.optionalString("message", maxBytes: Bounds.messageBytes) ?? ""
     }
 }
 
-/// Checks of single values, each nil or a sentence of what is wrong.
+/// What names may be, as a sentence about what is expected and as a check.
 enum Rule {
-    static let nameRule =
-        "must be 1 to 128 letters, digits, '.', '_' and '-', beginning with a letter or digit"
+    static let name = "1 to 128 letters, digits, '.', '_' and '-' that begin with a letter or digit"
+    static let nodeName = name + ", in parts separated by '/'"
+    static let region = "a region's name, alone or behind its provider's name and '/'"
 
-    static func name(_ text: String) -> String? { Names.isValid(text) ? nil : nameRule }
-
-    static func nodeName(_ text: String) -> String? {
-        Names.isValidNodeName(text) ? nil : nameRule + ", in parts separated by '/'"
-    }
-
-    /// A region's name, alone or behind its provider's: `us-central1`, `google/us-central1`.
-    static func region(_ text: String) -> String? {
+    /// `us-central1` or `google/us-central1`.
+    static func isRegion(_ text: String) -> Bool {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false)
         return parts.count <= 2 && parts.allSatisfy { Names.isValid(String($0)) }
-            ? nil : "must be a region's name, or a provider's name, '/' and a region's name"
     }
-
-    static func label(_ text: String) -> String? { nodeName(text).map { "the label's name " + $0 } }
 }
 
-extension Fields {
-    mutating func name(_ name: String, required isRequired: Bool = false) -> String? {
-        guard let text = string(name, required: isRequired, maxBytes: Bounds.nameBytes) else { return nil }
-        if let fault = Rule.name(text) {
-            mistakes.add(pointer(name), .invalid, fault)
-            return nil
-        }
-        return text
+extension ObjectReader {
+    mutating func name(_ field: StaticString) -> String? { parsed(field, Rule.name) { Names.isValid($0) ? $0 : nil } }
+
+    mutating func optionalName(_ field: StaticString) -> String? {
+        optionalParsed(field, Rule.name) { Names.isValid($0) ? $0 : nil }
+    }
+
+    /// Names that differ from one another; none where the field is absent.
+    mutating func names(
+        _ field: StaticString, _ expected: String = Rule.name, maxBytes: Int = Bounds.nameBytes,
+        _ isValid: (String) -> Bool = Names.isValid
+    ) -> [String] {
+        var seen: [String] = []
+        return optionalArray(field, count: 0...Bounds.listEntries) { element in
+            let name = element.parsed(expected, maxBytes: maxBytes) { isValid($0) ? $0 : nil } ?? ""
+            if !name.isEmpty && seen.contains(name) {
+                element.mistake(.duplicate, "Leave this '\(name)' out: it stands in the list before.")
+            }
+            seen.append(name)
+            return name
+        } ?? []
+    }
+
+    /// One of a closed set of words.
+    mutating func word<Value>(_ field: StaticString, _ words: [(String, Value)]) -> Value? {
+        parsed(field, Self.list(words)) { text in words.first { $0.0 == text }?.1 }
+    }
+
+    mutating func optionalWord<Value>(_ field: StaticString, _ words: [(String, Value)]) -> Value? {
+        optionalParsed(field, Self.list(words)) { text in words.first { $0.0 == text }?.1 }
+    }
+
+    private static func list<Value>(_ words: [(String, Value)]) -> String {
+        "one of " + words.map(\.0).joined(separator: ", ")
     }
 
     mutating func labels() -> [Label] {
-        let entries = stringMap(
-            "labels", maxCount: Bounds.labels, maxBytes: Bounds.labelValueBytes, check: Rule.label)
-        return (entries ?? []).map { Label(name: $0.name, value: $0.value) }
+        let entries =
+            optionalStringMap(
+                "labels", maxEntries: Bounds.labels, maxNameBytes: Bounds.nameBytes,
+                maxValueBytes: Bounds.labelValueBytes) ?? []
+        for (name, _) in entries where !Names.isValidNodeName(name) {
+            mistake(.invalid, "labels", "Name the label '\(name)' with \(Rule.nodeName).")
+        }
+        return entries.map { Label(name: $0.0, value: $0.1) }
     }
 }

@@ -5,7 +5,7 @@ import JSON
 import Model
 
 extension JSONWriter {
-    mutating func value(_ moment: Timestamp) { plain { emit in moment.write(emit) } }
+    mutating func value(_ moment: Timestamp) { value(moment.description) }
 
     mutating func member(_ key: StaticString, _ value: String) {
         self.key(key)
@@ -42,7 +42,7 @@ extension JSONWriter {
         self.key(key)
         object { writer in
             for label in labels {
-                writer.key(label.name)
+                writer.key(string: label.name)
                 writer.value(label.value)
             }
         }
@@ -70,7 +70,7 @@ extension JSONWriter {
         }
     }
 
-    private mutating func spec(_ spec: JobSpec) {
+    mutating func spec(_ spec: JobSpec) {
         if !spec.name.isEmpty { member("name", spec.name) }
         member("tenant", spec.tenant)
         member("priority", spec.priority)
@@ -133,9 +133,9 @@ extension JSONWriter {
             writer.member("nodeCount", placement.nodeCount)
             writer.member("domainCount", placement.domains(in: pool.layout))
             writer.member("purchase", "\(pool.spec.purchase)")
-            writer.member("priceUSDPerGPUHour", Decimal.text(micros: pool.spec.priceMicroUSDPerGPUHour))
+            writer.member("priceUSDPerGPUHour", decimalString(micros: pool.spec.priceMicroUSDPerGPUHour))
             let (cost, overflow) = pool.spec.priceMicroUSDPerGPUHour.multipliedReportingOverflow(by: Int64(gpus))
-            if !overflow { writer.member("costUSDPerHour", Decimal.text(micros: cost)) }
+            if !overflow { writer.member("costUSDPerHour", decimalString(micros: cost)) }
             writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
             writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
             if detail == .nodes { writer.nodes(of: placement, job, pool) }

@@ -31,7 +31,7 @@ extension JSONWriter {
             case .nodes: writer.member("nodesListed", true)
             }
             writer.member("purchase", "\(spec.purchase)")
-            writer.member("priceUSDPerGPUHour", Decimal.text(micros: spec.priceMicroUSDPerGPUHour))
+            writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
             if !spec.labels.isEmpty { writer.member("labels", spec.labels) }
             writer.member("blockCount", pool.layout.blockCount)
             writer.member("domainCount", pool.layout.domainCount)
@@ -136,7 +136,7 @@ extension JSONWriter {
                 for state_ in JobState.allCases { writer.member(state_.key, state.count(of: state_)) }
             }
             for (title, groups) in [("providers", providers), ("accelerators", accelerators)] {
-                writer.key(title)
+                writer.key(string: title)
                 writer.array { writer in
                     for group in groups.sorted(by: { $0.name < $1.name }) {
                         writer.object { writer in

@@ -39,6 +39,8 @@ final class Connection {
     /// Octets that the socket did not take, in order; `outputStart` of the first are sent.
     var output: [[UInt8]] = []
     var outputStart = 0
+    /// Octets of an unfinished body that the server has counted.
+    var countedBodyBytes = 0
     var wait = Wait.unsettled
     var deadline = UInt64.max
     /// The tick of the live entry in the wheel.

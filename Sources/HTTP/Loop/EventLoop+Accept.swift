@@ -130,7 +130,7 @@ extension EventLoop {
     /// Stops accepting. Who is in the queue is still accepted; who waits for nothing is let go.
     func drain() {
         guard stage == .serving else { return }
-        acceptConnections()
+        for _ in 0...Int(configuration.backlog) / configuration.acceptsPerTurn { acceptConnections() }
         closeListener()
         stage = .draining
         for case let connection? in connections where connection.phase == .reading {

@@ -1,6 +1,8 @@
 // The exchange: octets in, requests to the handler, answers into the output buffer, in the order of the requests.
 // A request whose answer is deferred parks its connection; what follows it waits unparsed. It knows no deadlines in detail.
 
+import Synchronization
+
 extension EventLoop {
     /// Output that is sent before more requests of the same turn are read.
     private var outputHighWaterBytes: Int { 64 * 1024 }
@@ -29,6 +31,7 @@ extension EventLoop {
         case .moved(let count):
             counters.receivedBytes.add(count)
             let consumed = process(connection, scratch.span.extracting(0..<count))
+            limitBodies(connection)
             if consumed < count, connection.phase != .closed {
                 connection.leftover = scratch.span.array(consumed..<count)
                 connection.leftoverStart = 0
@@ -82,6 +85,25 @@ extension EventLoop {
         }
         flush(connection, nil)
         return offset
+    }
+
+    /// Counts what is kept of an unfinished body, and refuses it when all bodies together are too much.
+    private func limitBodies(_ connection: Connection) {
+        let count = connection.parser.bufferedBodyBytes
+        guard count > 0 || connection.countedBodyBytes > 0 else { return }
+        let total = countBody(connection, count)
+        guard count > 0, total > configuration.bufferedBodyBytes, connection.phase == .reading else { return }
+        connection.parser = RequestParser(limits: configuration.limits)
+        countBody(connection, 0)
+        refuse(connection, RequestFailure(503, "Too many bodies are being received; try again in a moment."))
+    }
+
+    /// Makes the server's count of unfinished bodies say `count` for this connection; gives the sum of all.
+    @discardableResult
+    func countBody(_ connection: Connection, _ count: Int) -> Int {
+        let change = count - connection.countedBodyBytes
+        connection.countedBodyBytes = count
+        return core.bufferedBodyBytes.add(change, ordering: .relaxed).newValue
     }
 
     /// Hands a request to the handler; writes its answer, or parks the connection.

@@ -92,6 +92,7 @@ extension EventLoop {
     func drop(_ connection: Connection) {
         guard connection.phase != .closed else { return }
         connection.phase = .closed
+        if connection.countedBodyBytes > 0 { countBody(connection, 0) }
         connections[Int(connection.token.descriptor)] = nil
         System.close(connection.token.descriptor)
         forget()

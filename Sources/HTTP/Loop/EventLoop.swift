@@ -12,6 +12,8 @@ final class ServerCore: Sendable {
     let ports: [LoopPort]
     /// Entered by every open connection.
     let connections = DispatchGroup()
+    /// Octets of all bodies that are still arriving.
+    let bufferedBodyBytes = Atomic<Int>(0)
     /// Entered by every running loop.
     let loops = DispatchGroup()
 

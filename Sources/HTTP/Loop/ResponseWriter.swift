@@ -43,7 +43,7 @@ struct ResponseWriter {
             }
             output.append("\r\n")
         }
-        for field in response.fields { writeField(field.name, field.value) }
+        for field in response.fields where !Self.isServersOwn(field.name) { writeField(field.name, field.value) }
         switch (form.persistence, form.version) {
         case (.close, _): output.append("Connection: close\r\n")
         case (.keepAlive, .http10): output.append("Connection: keep-alive\r\n")
@@ -62,6 +62,17 @@ struct ResponseWriter {
         output.append(" ")
         output.append(status.phrase)
         output.append("\r\n")
+    }
+
+    /// Whether the server alone writes this field: two of it would be two truths about where the answer ends.
+    private static func isServersOwn(_ name: String) -> Bool {
+        switch name.utf8.count {
+        case 4: name.lowercased() == "date"
+        case 10: name.lowercased() == "connection"
+        case 14: name.lowercased() == "content-length"
+        case 17: name.lowercased() == "transfer-encoding"
+        default: false
+        }
     }
 
     private mutating func writeField(_ name: String, _ value: String) {

@@ -5,7 +5,7 @@ public struct HTTPResponse: Sendable {
     public var status: HTTPStatus
     /// The Content-Type field; nil sends none.
     public var contentType: String?
-    /// Further fields. A name must be a token; control characters of a value are sent as spaces, so no value can
+    /// Further fields; those that are the server's to write are left out. A name must be a token; control characters of a value are sent as spaces, so no value can
     /// break out of its line.
     public var fields: [HTTPField]
     public var content: Content

@@ -58,6 +58,9 @@ struct RequestParser {
         }
     }
 
+    /// Octets of a body that is still arriving.
+    var bufferedBodyBytes: Int { request?.body.count ?? 0 }
+
     /// Whether `100 Continue` is owed now. The debt is settled by asking, or by a body that came unasked.
     mutating func takeInterim() -> Bool {
         defer { interim = .none }

@@ -12,6 +12,8 @@ public struct HTTPConfiguration: Sendable {
     public var limits = RequestLimits()
     /// A body's limit by route, where it differs from `limits.bodyBytes`. Called on the loop: be quick.
     public var bodyLimit: BodyLimit?
+    /// Octets of bodies that are still arriving, of all connections together; more is a 503.
+    public var bufferedBodyBytes = 256 * 1024 * 1024
     /// Open connections; one more is answered with 503 and closed.
     public var connectionLimit = 20_000
     /// Connections accepted before other events have their turn.

@@ -1,0 +1,90 @@
+// Facts as JSON, one object each: what `berth journal dump` prints.
+
+public import JSON
+public import Model
+
+extension JSONWriter {
+    /// One fact with its revision and time.
+    public mutating func fact(_ fact: Fact, revision: UInt64, at: Timestamp) {
+        object { writer in
+            writer.member("revision", revision)
+            writer.member("at", at)
+            switch fact {
+            case .poolPut(let slot, let spec):
+                writer.member("fact", "poolPut")
+                writer.member("slot", slot.index)
+                writer.key("pool")
+                writer.spec(spec)
+            case .poolDeleted(let slot):
+                writer.member("fact", "poolDeleted")
+                writer.member("slot", slot.index)
+            case .nodeChanged(let slot, let node, let state):
+                writer.member("fact", "nodeChanged")
+                writer.member("slot", slot.index)
+                writer.member("node", node)
+                writer.member("state", "\(state)")
+            case .jobSubmitted(let number, let spec):
+                writer.member("fact", "jobSubmitted")
+                writer.member("number", number.value)
+                writer.member("id", spec.id)
+                writer.key("job")
+                writer.object { $0.spec(spec) }
+            case .jobPlaced(let number, let placement):
+                writer.member("fact", "jobPlaced")
+                writer.member("number", number.value)
+                writer.key("placement")
+                writer.runs(placement)
+            case .jobStarted(let number):
+                writer.member("fact", "jobStarted")
+                writer.member("number", number.value)
+            case .jobEnded(let number, let end, let message):
+                writer.member("fact", "jobEnded")
+                writer.member("number", number.value)
+                writer.member("end", "\(end)")
+                if !message.isEmpty { writer.member("message", message) }
+            case .jobRequeued(let number, let cause):
+                writer.member("fact", "jobRequeued")
+                writer.member("number", number.value)
+                writer.member("cause", "\(cause)")
+            case .jobForgotten(let number):
+                writer.member("fact", "jobForgotten")
+                writer.member("number", number.value)
+            }
+        }
+    }
+
+    private mutating func spec(_ spec: PoolSpec) {
+        object { writer in
+            writer.member("name", spec.name)
+            writer.member("provider", spec.provider)
+            writer.member("region", spec.region)
+            writer.member("accelerator", spec.accelerator)
+            writer.member("instanceType", spec.instanceType)
+            writer.member("nodes", spec.topology.nodeCount)
+            writer.member("gpusPerNode", spec.node.gpus)
+            writer.member("purchase", "\(spec.purchase)")
+            writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
+        }
+    }
+
+    /// Nodes by index in their pool, as runs of neighbours: `[first node, nodes, mask of GPUs on each]`.
+    private mutating func runs(_ placement: Placement) {
+        object { writer in
+            writer.member("slot", placement.pool.index)
+            writer.member("tier", placement.tier.name)
+            writer.member("gpusPerWorker", Int(placement.gpusPerWorker))
+            writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
+            writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
+            writer.key("runs")
+            writer.array { writer in
+                for run in placement.runs {
+                    writer.array { writer in
+                        writer.value(Int(run.node))
+                        writer.value(Int(run.nodeCount))
+                        writer.value(Int(run.gpuMask))
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// How an engine comes back: from a snapshot's image and from the journal's transactions, each checked before it is applied.
+
+public import Model
+import Packing
+
+extension Engine {
+    /// An engine with the state of a snapshot. Throws where the image cannot be a state, or is not the one of its digest.
+    public init(image: StateImage, settings: EngineSettings = EngineSettings()) throws(ReplayError) {
+        self.init(settings: settings)
+        for (index, pool) in image.pools.enumerated() {
+            if let fault = restore(pool, at: PoolSlot(index)) {
+                throw .impossibleFact(revision: image.revision, fault)
+            }
+        }
+        state.nextJobNumber = image.nextJobNumber
+        var endings: [(revision: UInt64, number: JobNumber)] = []
+        var last = JobNumber(0)
+        for job in image.jobs {
+            if let fault = job.number > last ? restore(job) : "jobs are out of order" {
+                throw .impossibleFact(revision: image.revision, fault)
+            }
+            last = job.number
+            if job.state.hasEnded { endings.append((job.life.revision, job.number)) }
+        }
+        endings.sort { $0 < $1 }
+        for (_, number) in endings { ended.append(number) }
+        state.revision = image.revision
+        state.at = image.at
+        state.placements = image.placements
+        for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
+        guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
+    }
+
+    private mutating func restore(_ pool: PoolImage, at slot: PoolSlot) -> String? {
+        if let fault = fault(of: .poolPut(slot: slot, spec: pool.spec)) { return fault }
+        putPool(pool.spec, at: slot)
+        for (node, nodeState) in pool.unready {
+            if let fault = fault(of: .nodeChanged(slot: slot, node: node, state: nodeState)) { return fault }
+            state.setNode(node, of: slot, to: nodeState)
+            packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
+        }
+        if pool.isDeleted {
+            state.deletePool(at: slot)
+            packer.remove(pool: slot.index)
+        }
+        return nil
+    }
+
+    private mutating func restore(_ job: Job) -> String? {
+        if let fault = fault(of: job.spec, number: job.number) { return fault }
+        if job.number.value >= state.nextJobNumber { return "job number \(job.number.value) is yet to come" }
+        switch job.state {
+        case .queued:
+            if job.life.placement != nil { return "job \(job.id) waits and has a place" }
+        case .placed, .running:
+            guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
+            if let fault = fault(of: placement, for: job) { return fault }
+            packer.take(placement)
+        case .succeeded, .failed, .cancelled:
+            if let placement = job.life.placement, !names(placement) { return "job \(job.id) ended nowhere" }
+        }
+        state.insert(job)
+        if job.state == .queued { noteFirst(of: queue.insert(job)) }
+        return nil
+    }
+
+    /// Whether all nodes of an ended job's placement are, or were, nodes of its pool.
+    private func names(_ placement: Placement) -> Bool {
+        guard state.pools.indices.contains(placement.pool.index), placement.gpusPerWorker > 0 else { return false }
+        let nodes = state[placement.pool].layout.nodeCount
+        return placement.runs.allSatisfy { Int($0.node) + Int($0.nodeCount) <= nodes }
+    }
+
+    /// Applies one transaction of the journal and checks that the state came out as it was live.
+    /// After an error the engine may have applied some of the facts and is of no further use.
+    public mutating func replay(_ transaction: Transaction) throws(ReplayError) {
+        guard transaction.firstRevision == state.revision + 1 else {
+            throw .revisionGap(expected: state.revision + 1, found: transaction.firstRevision)
+        }
+        if transaction.at < state.at {
+            throw .impossibleFact(revision: transaction.firstRevision, "time goes back from \(state.at)")
+        }
+        for fact in transaction.facts {
+            if let fault = fault(of: fact) { throw .impossibleFact(revision: state.revision + 1, fault) }
+            apply(fact, at: transaction.at)
+        }
+        guard state.digest == transaction.stateDigest else { throw .digestMismatch(revision: state.revision) }
+        // The journal says what was placed and not what was tried.
+        triesAll = true
+    }
+}

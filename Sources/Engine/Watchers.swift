@@ -1,0 +1,119 @@
+// Who waits for which pool, so that a release wakes the shapes that may now fit and no other.
+
+import Model
+import Packing
+
+/// The shapes that were tried in vain, by the pools that might hold them.
+struct Watchers {
+    /// Shapes whose workers need the same of one pool, within places of one tier: one reading of the room tells how
+    /// many workers a gang of any of them may have.
+    struct Group {
+        /// One gang of the group, and its target in this pool.
+        let gang: Gang
+        let target: Int
+        /// In order.
+        fileprivate(set) var waiting: [Waiting] = []
+
+        fileprivate mutating func insert(_ new: Waiting) {
+            var low = 0
+            var high = waiting.count
+            while low < high {
+                let middle = (low + high) / 2
+                if waiting[middle] < new { low = middle + 1 } else { high = middle }
+            }
+            if low < waiting.count && waiting[low] == new { return }
+            waiting.insert(new, at: low)
+        }
+    }
+
+    /// Fewer workers first.
+    struct Waiting: Comparable {
+        let workers: Int
+        let shape: ShapeIndex
+
+        static func < (left: Waiting, right: Waiting) -> Bool {
+            (left.workers, left.shape) < (right.workers, right.shape)
+        }
+    }
+
+    private struct Key: Hashable {
+        let pool: Int
+        let need: WorkerNeed
+        let scope: Scope
+    }
+
+    private var byPool: [[Group]] = []
+    private var places: [Key: Int] = [:]
+    /// What these were made for: the packer's generation, and how often the queue let shapes go.
+    fileprivate var generation: UInt64 = 0
+    fileprivate var drops: UInt64 = 0
+
+    /// The groups that wait for `pool`.
+    func groups(_ pool: Int) -> [Group] { pool < byPool.count ? byPool[pool] : [] }
+
+    /// Cost: the pools of the gang, and moving those behind it in their groups.
+    mutating func watch(_ shape: ShapeIndex, _ gang: Gang) {
+        forEachGroup(gang) { $0.insert(Waiting(workers: gang.workers, shape: shape)) }
+    }
+
+    fileprivate mutating func makeAnew(_ gangs: [(shape: ShapeIndex, gang: Gang)]) {
+        byPool = []
+        places = [:]
+        for (shape, gang) in gangs {
+            forEachGroup(gang) { $0.waiting.append(Waiting(workers: gang.workers, shape: shape)) }
+        }
+        for pool in byPool.indices {
+            for group in byPool[pool].indices { byPool[pool][group].waiting.sort() }
+        }
+    }
+
+    private mutating func forEachGroup(_ gang: Gang, _ body: (inout Group) -> Void) {
+        for (at, target) in gang.targets.enumerated() {
+            while byPool.count <= target.pool { byPool.append([]) }
+            let key = Key(pool: target.pool, need: target.need, scope: gang.scope)
+            let place = places[key] ?? byPool[target.pool].count
+            if place == byPool[target.pool].count {
+                byPool[target.pool].append(Group(gang: gang, target: at))
+                places[key] = place
+            }
+            body(&byPool[target.pool][place])
+        }
+    }
+
+    fileprivate mutating func forget(pool: Int, group: Int, where isIdle: (ShapeIndex) -> Bool) {
+        byPool[pool][group].waiting.removeAll { isIdle($0.shape) }
+    }
+}
+
+extension Engine {
+    /// Makes all watchers anew after the pools changed, or shapes were let go whose indexes others may have now.
+    mutating func refreshWatchers() {
+        if watchers.generation == packer.generation && watchers.drops == queue.drops { return }
+        var gangs: [(shape: ShapeIndex, gang: Gang)] = []
+        for shape in queue.shapes.indices where queue.count(shape) > 0 { gangs.append((shape, gang(of: shape))) }
+        watchers.makeAnew(gangs)
+        watchers.generation = packer.generation
+        watchers.drops = queue.drops
+    }
+
+    /// Adds the shapes that wait for `pool` and fit it now to `shapes`. Cost: the groups that wait for it, and the
+    /// shapes that fit.
+    mutating func wake(_ pool: Int, into shapes: inout IndexSet) {
+        let holder = holds.holder(of: pool)
+        for (at, group) in watchers.groups(pool).enumerated() {
+            let room = packer.largestFit(group.gang, target: group.target)
+            var hasIdle = false
+            for waiting in group.waiting {
+                if waiting.workers > room { break }
+                guard let key = head(of: waiting.shape) else {
+                    hasIdle = true
+                    continue
+                }
+                if holder.map({ $0 < key }) ?? false { continue }
+                shapes.insert(waiting.shape)
+            }
+            // They come back when they wait again and are tried in vain.
+            if hasIdle { watchers.forget(pool: pool, group: at) { [queue] in queue.count($0) == 0 } }
+        }
+    }
+}

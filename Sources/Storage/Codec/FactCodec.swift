@@ -1,0 +1,97 @@
+// The payload of a journal record: one transaction without its revisions, which stand in the record's head.
+//
+//     8 bytes   time of the transaction, nanoseconds since 1970, signed, fixed
+//     8 bytes   digest of the state after its last fact, fixed
+//     then each fact: one byte that tells its kind (`FactTag`), and its fields in the forms of `ByteWriter`
+//
+// A tag and its layout never change and are never used again, so that every later Berth reads every earlier journal.
+// What must be written differently gets a tag of its own, and the reader of the old one stays.
+
+internal import Model
+
+enum FactTag: UInt8, CaseIterable {
+    case poolPut = 1
+    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
+}
+
+extension ByteWriter {
+    mutating func transaction(_ transaction: Transaction) {
+        fixed(transaction.at.nanoseconds)
+        fixed(transaction.stateDigest)
+        for fact in transaction.facts { self.fact(fact) }
+    }
+
+    mutating func fact(_ fact: Fact) {
+        switch fact {
+        case .poolPut(let slot, let spec):
+            begin(.poolPut, slot)
+            self.spec(spec)
+        case .poolDeleted(let slot):
+            begin(.poolDeleted, slot)
+        case .nodeChanged(let slot, let node, let state):
+            begin(.nodeChanged, slot)
+            signed(node)
+            byte(state.rawValue)
+        case .jobSubmitted(let number, let spec):
+            begin(.jobSubmitted, number)
+            self.spec(spec)
+        case .jobPlaced(let number, let placement):
+            begin(.jobPlaced, number)
+            self.placement(placement)
+        case .jobStarted(let number):
+            begin(.jobStarted, number)
+        case .jobEnded(let number, let end, let message):
+            begin(.jobEnded, number)
+            byte(end.rawValue)
+            text(message)
+        case .jobRequeued(let number, let cause):
+            begin(.jobRequeued, number)
+            byte(cause.rawValue)
+        case .jobForgotten(let number):
+            begin(.jobForgotten, number)
+        }
+    }
+
+    private mutating func begin(_ tag: FactTag, _ slot: PoolSlot) {
+        byte(tag.rawValue)
+        signed(slot.index)
+    }
+
+    private mutating func begin(_ tag: FactTag, _ number: JobNumber) {
+        byte(tag.rawValue)
+        varint(number.value)
+    }
+}
+
+extension ByteReader {
+    /// A whole payload. `factCount` comes from the record's head.
+    mutating func transaction(firstRevision: UInt64, factCount: Int) throws(DecodeError) -> Transaction {
+        let at = Timestamp(nanoseconds: try fixed(Int64.self))
+        let digest = try fixed(UInt64.self)
+        // The shortest fact is a tag and a number.
+        guard factCount <= remaining / 2 else { throw fail(.countTooLarge) }
+        var facts: [Fact] = []
+        facts.reserveCapacity(factCount)
+        for _ in 0..<factCount { facts.append(try fact()) }
+        try finish()
+        return Transaction(firstRevision: firstRevision, at: at, facts: facts, stateDigest: digest)
+    }
+
+    mutating func fact() throws(DecodeError) -> Fact {
+        switch try choice(FactTag.self) {
+        case .poolPut: .poolPut(slot: try slot(), spec: try poolSpec())
+        case .poolDeleted: .poolDeleted(slot: try slot())
+        case .nodeChanged: .nodeChanged(slot: try slot(), node: try signed(), state: try choice(NodeState.self))
+        case .jobSubmitted: .jobSubmitted(number: try number(), spec: try jobSpec())
+        case .jobPlaced: .jobPlaced(number: try number(), placement: try placement())
+        case .jobStarted: .jobStarted(number: try number())
+        case .jobEnded: .jobEnded(number: try number(), end: try choice(JobEnd.self), message: try text())
+        case .jobRequeued: .jobRequeued(number: try number(), cause: try choice(RequeueCause.self))
+        case .jobForgotten: .jobForgotten(number: try number())
+        }
+    }
+
+    private mutating func slot() throws(DecodeError) -> PoolSlot { PoolSlot(try signed()) }
+
+    private mutating func number() throws(DecodeError) -> JobNumber { JobNumber(try varint()) }
+}

@@ -1,0 +1,69 @@
+// The checksum of records, segments and snapshots. It finds damage; it is no defence against a forger.
+
+/// XXH64. Source: Yann Collet, "xxHash fast digest algorithm", specification 0.1.1, section "XXH64 Algorithm Description".
+enum XXHash64 {
+    private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
+    private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
+    private static let prime3: UInt64 = 0x1656_67B1_9E37_79F9
+    private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
+    private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
+
+    static func hash(_ input: Span<UInt8>, seed: UInt64 = 0) -> UInt64 {
+        let bytes = unsafe input.bytes
+        let count = bytes.byteCount
+        var offset = 0
+        var hash: UInt64
+        if count >= 32 {
+            var lane1 = seed &+ prime1 &+ prime2
+            var lane2 = seed &+ prime2
+            var lane3 = seed
+            var lane4 = seed &- prime1
+            while offset &+ 32 <= count {
+                lane1 = round(lane1, load(bytes, offset))
+                lane2 = round(lane2, load(bytes, offset &+ 8))
+                lane3 = round(lane3, load(bytes, offset &+ 16))
+                lane4 = round(lane4, load(bytes, offset &+ 24))
+                offset &+= 32
+            }
+            hash = rotate(lane1, 1) &+ rotate(lane2, 7) &+ rotate(lane3, 12) &+ rotate(lane4, 18)
+            hash = merge(merge(merge(merge(hash, lane1), lane2), lane3), lane4)
+        } else {
+            hash = seed &+ prime5
+        }
+        hash &+= UInt64(count)
+        while offset &+ 8 <= count {
+            hash = rotate(hash ^ round(0, load(bytes, offset)), 27) &* prime1 &+ prime4
+            offset &+= 8
+        }
+        if offset &+ 4 <= count {
+            let word = UInt64(
+                UInt32(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt32.self)))
+            hash = rotate(hash ^ word &* prime1, 23) &* prime2 &+ prime3
+            offset &+= 4
+        }
+        while offset < count {
+            let byte = UInt64(unsafe bytes.unsafeLoad(fromByteOffset: offset, as: UInt8.self))
+            hash = rotate(hash ^ byte &* prime5, 11) &* prime1
+            offset &+= 1
+        }
+        hash = (hash ^ hash >> 33) &* prime2
+        hash = (hash ^ hash >> 29) &* prime3
+        return hash ^ hash >> 32
+    }
+
+    @inline(__always)
+    private static func load(_ bytes: RawSpan, _ offset: Int) -> UInt64 {
+        UInt64(littleEndian: unsafe bytes.unsafeLoadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    @inline(__always)
+    private static func rotate(_ value: UInt64, _ count: UInt64) -> UInt64 { value &<< count | value &>> (64 &- count) }
+
+    @inline(__always)
+    private static func round(_ lane: UInt64, _ word: UInt64) -> UInt64 {
+        rotate(lane &+ word &* prime2, 31) &* prime1
+    }
+
+    @inline(__always)
+    private static func merge(_ hash: UInt64, _ lane: UInt64) -> UInt64 { (hash ^ round(0, lane)) &* prime1 &+ prime4 }
+}

@@ -1,0 +1,140 @@
+// The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its pools, then its jobs.
+//
+//     figures  revision, time (signed), next job number, placements, digest (fixed), count of pools, count of jobs
+//     pool     specification, byte 1 if deleted else 0, count of unready nodes, and for each its index (signed, as the
+//              difference from the one before) and one byte of state
+//     job      number (as the difference from the one before), specification, one byte of state, revision,
+//              time submitted (signed, as the difference from the job before), time queued (signed, from submitted),
+//              times placed, started and ended (each may be missing; signed, from submitted), requeues (signed),
+//              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
+//              message
+//
+// Differences are taken modulo 2^64, so that no value is out of their reach.
+
+internal import Model
+
+extension ByteWriter {
+    mutating func figures(_ image: StateImage) {
+        varint(image.revision)
+        signed(image.at.nanoseconds)
+        varint(image.nextJobNumber)
+        varint(image.placements)
+        fixed(image.digest)
+        count(image.pools.count)
+        count(image.jobs.count)
+    }
+
+    mutating func pool(_ pool: PoolImage) {
+        spec(pool.spec)
+        byte(pool.isDeleted ? 1 : 0)
+        varint(pool.revision)
+        count(pool.unready.count)
+        var last = 0
+        for (node, state) in pool.unready {
+            signed(node &- last)
+            byte(state.rawValue)
+            last = node
+        }
+    }
+
+    mutating func job(_ job: Job, after last: (number: UInt64, submittedAt: Int64)) {
+        let life = job.life
+        let submitted = life.submittedAt.nanoseconds
+        varint(job.number.value &- last.number)
+        spec(job.spec)
+        byte(life.state.rawValue)
+        varint(life.revision)
+        signed(submitted &- last.submittedAt)
+        signed(life.queuedAt.nanoseconds &- submitted)
+        for moment in [life.placedAt, life.startedAt, life.endedAt] {
+            optional(moment) { $0.signed($1.nanoseconds &- submitted) }
+        }
+        signed(life.requeues)
+        optional(life.lastRequeue) { $0.byte($1.rawValue) }
+        varint(life.queuedAtPlacement)
+        optional(life.placement) { $0.placement($1) }
+        text(life.message)
+    }
+}
+
+/// Builds a state from the payloads of frames, one after the other.
+struct ImageReader {
+    private(set) var image = StateImage()
+    private var poolCount: Int?
+    private var jobCount = 0
+    private var last: (number: UInt64, submittedAt: Int64) = (0, 0)
+
+    var isComplete: Bool { image.pools.count == poolCount && image.jobs.count == jobCount }
+
+    /// `fileBytes` bounds the counts that are believed: every item takes some bytes.
+    mutating func add(_ reader: inout ByteReader, fileBytes: Int) throws(DecodeError) {
+        if poolCount == nil { try figures(&reader, fileBytes) }
+        while !reader.isAtEnd {
+            if image.pools.count < poolCount ?? 0 {
+                image.pools.append(try reader.poolImage())
+            } else if image.jobs.count < jobCount {
+                image.jobs.append(try job(&reader))
+            } else {
+                throw reader.fail(.trailingBytes)
+            }
+        }
+    }
+
+    private mutating func figures(_ reader: inout ByteReader, _ fileBytes: Int) throws(DecodeError) {
+        image.revision = try reader.varint()
+        image.at = Timestamp(nanoseconds: try reader.signed64())
+        image.nextJobNumber = try reader.varint()
+        image.placements = try reader.varint()
+        image.digest = try reader.fixed(UInt64.self)
+        // A pool and a job take more than 16 bytes each.
+        let limit = UInt64(fileBytes / 16)
+        let pools = try reader.varint()
+        let jobs = try reader.varint()
+        guard pools <= limit, jobs <= limit else { throw reader.fail(.countTooLarge) }
+        poolCount = Int(pools)
+        jobCount = Int(jobs)
+        image.pools.reserveCapacity(Int(pools))
+        image.jobs.reserveCapacity(Int(jobs))
+    }
+
+    private mutating func job(_ reader: inout ByteReader) throws(DecodeError) -> Job {
+        let number = last.number &+ (try reader.varint())
+        let spec = try reader.jobSpec()
+        let state = try reader.choice(JobState.self)
+        let revision = try reader.varint()
+        let submitted = last.submittedAt &+ (try reader.signed64())
+        let queuedAt = Timestamp(nanoseconds: submitted &+ (try reader.signed64()))
+        var moments: [3 of Timestamp?] = [nil, nil, nil]
+        for index in 0..<3 where try reader.isPresent() {
+            moments[index] = Timestamp(nanoseconds: submitted &+ (try reader.signed64()))
+        }
+        let requeues = try reader.signed()
+        let lastRequeue = try reader.isPresent() ? try reader.choice(RequeueCause.self) : nil
+        var life = JobLife(
+            state: state, revision: revision, submittedAt: Timestamp(nanoseconds: submitted), queuedAt: queuedAt,
+            queuedAtPlacement: try reader.varint())
+        life.placedAt = moments[0]
+        life.startedAt = moments[1]
+        life.endedAt = moments[2]
+        life.requeues = requeues
+        life.lastRequeue = lastRequeue
+        life.placement = try reader.isPresent() ? try reader.placement() : nil
+        life.message = try reader.text()
+        last = (number, submitted)
+        return Job(number: JobNumber(number), spec: spec, life: life)
+    }
+}
+
+extension ByteReader {
+    fileprivate mutating func poolImage() throws(DecodeError) -> PoolImage {
+        let spec = try poolSpec()
+        let isDeleted = try isPresent()
+        let revision = try varint()
+        var last = 0
+        let unready = try list(leastBytes: 2) { reader throws(DecodeError) -> (node: Int, state: NodeState) in
+            last = last &+ (try reader.signed())
+            return (last, try reader.choice(NodeState.self))
+        }
+        return PoolImage(spec: spec, isDeleted: isDeleted, revision: revision, unready: unready)
+    }
+}

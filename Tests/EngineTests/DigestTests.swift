@@ -1,0 +1,121 @@
+// The digest sees every field: a state that differs in one of them has another digest.
+
+import Engine
+import Model
+import TestKit
+import Testing
+
+@Suite struct DigestTests {
+    static let spec = JobSpec(
+        id: "a", name: "n", tenant: "t", priority: 1,
+        workers: [WorkerGroup(name: "w", count: 2, demand: Demand(gpus: 4, cpuMillis: 5, memoryMiB: 6))],
+        accelerators: ["h100"], scope: .block, allow: PlaceList(providers: ["p"], regions: ["r"], pools: ["o"]),
+        deny: PlaceList(providers: ["P"], regions: ["R"], pools: ["O"]), maxRuntimeSeconds: 9,
+        labels: [Label(name: "l", value: "v")])
+
+    static let placement = Placement(
+        pool: PoolSlot(0), tier: .domain, gpusPerWorker: 4, cpuMillisPerWorker: 5, memoryMiBPerWorker: 6,
+        runs: [NodeRun(node: 1, nodeCount: 1, gpuMask: 15), NodeRun(node: 3, nodeCount: 1, gpuMask: 15)])
+
+    static let life: JobLife = {
+        let at = Timestamp(nanoseconds: 100)
+        var life = JobLife(state: .running, revision: 7, submittedAt: at, queuedAt: at, queuedAtPlacement: 3)
+        life.placedAt = at
+        life.startedAt = at
+        life.placement = placement
+        return life
+    }()
+
+    @Test("No two jobs that differ in one field have one digest")
+    func jobs() {
+        let specs: [(inout JobSpec) -> Void] = [
+            { _ in }, { $0.id = "b" }, { $0.name = "m" }, { $0.name = "" }, { $0.tenant = "u" }, { $0.priority = 2 },
+            { $0.workers[0].name = "x" }, { $0.workers[0].count = 3 }, { $0.workers[0].demand.gpus = 5 },
+            { $0.workers[0].demand.cpuMillis = nil }, { $0.workers[0].demand.cpuMillis = 6 },
+            { $0.workers[0].demand.memoryMiB = nil }, { $0.workers[0].demand.memoryMiB = 7 },
+            { $0.workers.append($0.workers[0]) }, { $0.accelerators = [] }, { $0.accelerators = ["h100", "b200"] },
+            { $0.accelerators = ["b200"] }, { $0.scope = .node }, { $0.allow.providers = [] },
+            { $0.allow.regions = ["p"] }, { $0.allow.pools.append("z") }, { $0.deny.providers = ["p"] },
+            { $0.deny.regions = [] }, { $0.deny.pools = ["P"] }, { swap(&$0.allow, &$0.deny) },
+            { $0.maxRuntimeSeconds = nil }, { $0.maxRuntimeSeconds = 10 }, { $0.labels = [] },
+            { $0.labels[0].name = "k" }, { $0.labels[0].value = "w" }, { $0.labels[0] = Label(name: "lv", value: "") },
+        ]
+        let lives: [(inout JobLife) -> Void] = [
+            { $0.state = .placed }, { $0.revision = 8 }, { $0.submittedAt.nanoseconds += 1 },
+            { $0.queuedAt.nanoseconds += 1 }, { $0.placedAt = nil }, { $0.placedAt?.nanoseconds += 1 },
+            { $0.startedAt = nil }, { $0.startedAt?.nanoseconds += 1 }, { $0.endedAt = $0.startedAt },
+            { $0.requeues = 1 }, { $0.lastRequeue = .nodeDown }, { $0.lastRequeue = .nodeDraining },
+            { $0.queuedAtPlacement = 4 }, { $0.message = "m" }, { $0.placement = nil },
+            { $0.placement?.pool = PoolSlot(1) }, { $0.placement?.tier = .block },
+            { $0.placement?.gpusPerWorker = 2 }, { $0.placement?.cpuMillisPerWorker = 6 },
+            { $0.placement?.memoryMiBPerWorker = 7 }, { $0.placement?.runs[0].node = 0 },
+            { $0.placement?.runs[1].nodeCount = 2 }, { $0.placement?.runs[1].gpuMask = 240 },
+            { $0.placement?.runs.removeLast() }, { $0.placement?.runs.swapAt(0, 1) },
+        ]
+        var digests: Set<UInt64> = []
+        for change in specs {
+            var spec = Self.spec
+            change(&spec)
+            digests.insert(Job(number: JobNumber(1), spec: spec, life: Self.life).digest)
+        }
+        for change in lives {
+            var life = Self.life
+            change(&life)
+            digests.insert(Job(number: JobNumber(1), spec: Self.spec, life: life).digest)
+        }
+        digests.insert(Job(number: JobNumber(2), spec: Self.spec, life: Self.life).digest)
+        #expect(digests.count == specs.count + lives.count + 1)
+        let again = Job(number: JobNumber(1), spec: Self.spec, life: Self.life)
+        #expect(digests.contains(again.digest))
+    }
+
+    @Test("No two pools that differ in one field have one digest")
+    func pools() {
+        let listing = NodeListing(name: "n", domain: "d", block: "b")
+        let changes: [(inout PoolSpec) -> Void] = [
+            { _ in }, { $0.name = "q" }, { $0.provider = "gcp" }, { $0.region = "west" }, { $0.accelerator = "tpu" },
+            { $0.instanceType = "large" }, { $0.node.gpus = 4 }, { $0.node.cpuMillis += 1 }, { $0.node.memoryMiB += 1 },
+            { $0.topology = .counts(blocks: 2, domainsPerBlock: 1, nodesPerDomain: 4) },
+            { $0.topology = .counts(blocks: 1, domainsPerBlock: 2, nodesPerDomain: 4) },
+            { $0.topology = .counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 5) },
+            { $0.topology = .nodes([listing]) }, { $0.topology = .nodes([listing, listing]) },
+            { $0.topology = .nodes([NodeListing(name: "m", domain: "d", block: "b")]) },
+            { $0.topology = .nodes([NodeListing(name: "n", domain: "e", block: "b")]) },
+            { $0.topology = .nodes([NodeListing(name: "n", domain: "d", block: "c")]) },
+            { $0.purchase = .spot }, { $0.priceMicroUSDPerGPUHour += 1 },
+            { $0.labels = [Label(name: "a", value: "b")] },
+        ]
+        var digests: Set<UInt64> = []
+        for change in changes {
+            var spec = PoolSpec.sample("p")
+            change(&spec)
+            digests.insert(spec.digest(slot: PoolSlot(0), isDeleted: false))
+        }
+        digests.insert(PoolSpec.sample("p").digest(slot: PoolSlot(1), isDeleted: false))
+        digests.insert(PoolSpec.sample("p").digest(slot: PoolSlot(0), isDeleted: true))
+        #expect(digests.count == changes.count + 2)
+    }
+
+    @Test("A changed image is another state: node states, counters, jobs left out")
+    func images() {
+        var harness = EngineHarness()
+        harness.run(.putPool(.sample("p")))
+        harness.submit("a")
+        harness.submit("b")
+        harness.run(.changeNode(pool: "p", node: "b00/d000/n03", action: .cordon))
+        let image = harness.engine.state.image
+        let changes: [(inout StateImage) -> Void] = [
+            { $0.revision += 1 }, { $0.nextJobNumber += 1 }, { $0.placements += 1 }, { $0.jobs.removeLast() },
+            { $0.pools[0].unready[0].node = 2 }, { $0.pools[0].unready[0].state = .draining },
+            { $0.pools[0].unready = [] }, { $0.pools[0].spec.labels = [Label(name: "a", value: "b")] },
+            { $0.digest &+= 1 },
+        ]
+        for (index, change) in changes.enumerated() {
+            var changed = image
+            change(&changed)
+            #expect(throws: ReplayError.digestMismatch(revision: changed.revision), "change \(index)") {
+                _ = try Engine(image: changed)
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+// Seeded draws of every stored type, with odd values as well as usual ones, and a small history to write and recover.
+
+import Model
+import Storage
+import TestKit
+import Testing
+
+/// Source: SplitMix64, Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014.
+struct Draw: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) { state = seed }
+
+    mutating func next() -> UInt64 {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        var word = state
+        word = (word ^ word >> 30) &* 0xBF58_476D_1CE4_E5B9
+        word = (word ^ word >> 27) &* 0x94D0_49BB_1331_11EB
+        return word ^ word >> 31
+    }
+
+    mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
+    mutating func chance(_ oneIn: Int) -> Bool { below(oneIn) == 0 }
+
+    mutating func number() -> Int {
+        switch below(6) {
+        case 0: Int(truncatingIfNeeded: next())
+        case 1: [Int.min, Int.max, -1, 127, 128, 16_383, 16_384][below(7)]
+        default: below(1000)
+        }
+    }
+
+    mutating func text() -> String {
+        switch below(6) {
+        case 0: ""
+        case 1: String(repeating: "x", count: below(400))
+        case 2: ["Zürich", "e\u{301}", "\u{E9}", "日本", "👩‍🚀", "a\u{0}b"][below(6)]
+        default: "job-\(below(10_000))"
+        }
+    }
+
+    mutating func list<Value>(_ most: Int = 4, _ draw: (inout Draw) -> Value) -> [Value] {
+        (0..<below(most + 1)).map { _ in draw(&self) }
+    }
+
+    mutating func choice<Value: CaseIterable>(_ type: Value.Type) -> Value {
+        Array(type.allCases)[below(type.allCases.count)]
+    }
+
+    mutating func moment() -> Timestamp {
+        Timestamp(nanoseconds: chance(8) ? Int64(number()) : 1_795_000_000_000_000_000 + Int64(below(1 << 40)))
+    }
+
+    mutating func labels() -> [Label] { list { Label(name: $0.text(), value: $0.text()) } }
+
+    mutating func jobSpec() -> JobSpec {
+        JobSpec(
+            id: text(), name: text(), tenant: text(), priority: number(),
+            workers: list {
+                WorkerGroup(
+                    name: $0.text(), count: $0.number(),
+                    demand: Demand(
+                        gpus: $0.number(), cpuMillis: $0.chance(2) ? nil : $0.number(),
+                        memoryMiB: $0.chance(2) ? nil : $0.number()))
+            },
+            accelerators: list { $0.text() }, scope: choice(Scope.self), allow: places(), deny: places(),
+            maxRuntimeSeconds: chance(2) ? nil : number(), labels: labels())
+    }
+
+    private mutating func places() -> PlaceList {
+        chance(2)
+            ? PlaceList()
+            : PlaceList(
+                providers: list { $0.text() }, regions: list { $0.text() }, pools: list { $0.text() })
+    }
+
+    mutating func poolSpec() -> PoolSpec {
+        let topology: Topology =
+            chance(2)
+            ? .counts(blocks: number(), domainsPerBlock: number(), nodesPerDomain: number())
+            : .nodes(
+                list(40) {
+                    NodeListing(name: $0.text(), domain: "d\($0.below(3))", block: ["\u{E9}", "e\u{301}"][$0.below(2)])
+                })
+        return PoolSpec(
+            name: text(), provider: text(), region: text(), accelerator: text(), instanceType: text(),
+            node: NodeShape(gpus: number(), cpuMillis: number(), memoryMiB: number()), topology: topology,
+            purchase: choice(Purchase.self), priceMicroUSDPerGPUHour: Int64(number()), labels: labels())
+    }
+
+    mutating func placement() -> Placement {
+        var node: UInt32 = 0
+        let runs = list(30) { draw in
+            if draw.chance(3) { node = UInt32(truncatingIfNeeded: draw.next()) }
+            let count = UInt16(draw.below(3) == 0 ? draw.below(65_536) : 1)
+            defer { node = node &+ UInt32(count) }
+            return NodeRun(
+                node: node, nodeCount: count,
+                gpuMask: draw.chance(3) ? UInt16(truncatingIfNeeded: draw.next()) : 0xFF)
+        }
+        return Placement(
+            pool: PoolSlot(number()), tier: choice(Tier.self), gpusPerWorker: UInt16(truncatingIfNeeded: next()),
+            cpuMillisPerWorker: UInt32(truncatingIfNeeded: next()),
+            memoryMiBPerWorker: UInt32(truncatingIfNeeded: next()),
+            runs: runs)
+    }
+
+    /// The kinds of facts, by number; `FactTag` counts them.
+    mutating func fact(kind: Int) -> Fact {
+        let number = JobNumber(next() >> UInt64(below(64)))
+        let slot = PoolSlot(self.number())
+        return switch kind {
+        case 0: .poolPut(slot: slot, spec: poolSpec())
+        case 1: .poolDeleted(slot: slot)
+        case 2: .nodeChanged(slot: slot, node: self.number(), state: choice(NodeState.self))
+        case 3: .jobSubmitted(number: number, spec: jobSpec())
+        case 4: .jobPlaced(number: number, placement: placement())
+        case 5: .jobStarted(number: number)
+        case 6: .jobEnded(number: number, end: choice(JobEnd.self), message: text())
+        case 7: .jobRequeued(number: number, cause: choice(RequeueCause.self))
+        default: .jobForgotten(number: number)
+        }
+    }
+
+    mutating func transaction(firstRevision: UInt64, mostFacts: Int = 4) -> Transaction {
+        Transaction(
+            firstRevision: firstRevision, at: moment(),
+            facts: (0..<1 + below(mostFacts)).map { _ in
+                let kind = below(9)
+                return fact(kind: kind)
+            }, stateDigest: next())
+    }
+
+    mutating func life() -> JobLife {
+        var life = JobLife(
+            state: choice(JobState.self), revision: next(), submittedAt: moment(), queuedAt: moment(),
+            queuedAtPlacement: next())
+        if chance(2) { life.placedAt = moment() }
+        if chance(2) { life.startedAt = moment() }
+        if chance(2) { life.endedAt = moment() }
+        life.requeues = number()
+        life.lastRequeue = chance(2) ? nil : choice(RequeueCause.self)
+        life.placement = chance(2) ? nil : placement()
+        life.message = text()
+        return life
+    }
+
+    mutating func image(jobs: Int) -> StateImage {
+        var image = StateImage()
+        image.revision = UInt64(1 + below(1 << 40))
+        image.at = moment()
+        image.nextJobNumber = next()
+        image.placements = next()
+        image.digest = next()
+        image.pools = list(6) { draw in
+            PoolImage(
+                spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
+                unready: draw.list(20) { ($0.number(), $0.choice(NodeState.self)) })
+        }
+        var number: UInt64 = 0
+        image.jobs = (0..<jobs).map { _ in
+            number += UInt64(1 + below(3))
+            return Job(number: JobNumber(number), spec: jobSpec(), life: life())
+        }
+        return image
+    }
+}
+
+/// Two images are the same when they print the same: jobs are objects, and tuples are not Hashable.
+func describe(_ image: StateImage) -> String {
+    let pools = image.pools.map { "\($0.spec) \($0.isDeleted) \($0.unready)" }
+    let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
+    return "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.digest)\n"
+        + (pools + jobs).joined(separator: "\n")
+}
