@@ -167,6 +167,16 @@ public final class RunningService: Sendable {
         }
     }
 
+    /// What serves, while it does: the tests hold its writer.
+    var backend: ServiceBackend? {
+        life.withLock { life in
+            switch life {
+            case .serving(let backend), .draining(let backend): backend
+            case .starting, .stopped: nil
+            }
+        }
+    }
+
     /// Drains and stops. Zero, or 74 (EX_IOERR) where the journal had failed, so that a supervisor sees it.
     public func stop() -> Int32 {
         let backend = life.withLock { life -> ServiceBackend? in
