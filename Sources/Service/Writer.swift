@@ -15,6 +15,7 @@ final class Writer: Sendable {
     private let queue = DispatchQueue(label: "berth.writer")
     private let core: Core
     private let published: Published
+    private let looksForRoom = Atomic(false)
 
     init(
         engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published
@@ -39,7 +40,22 @@ final class Writer: Sendable {
     /// One batch. Goes on as long as there is work, one queue item a batch, so that nothing else on the queue starves.
     private func turn() {
         if core.runBatch(from: inbox) { wake() }
-        core.takeSnapshotIfDue { [self] work in queue.async { work() } }
+        let resume: Core.Resume = { [self] work in queue.async { work() } }
+        core.makeSpareIfWanted(resume)
+        core.takeSnapshotIfDue(resume)
+        if core.isFull { lookForRoomLater() }
+    }
+
+    /// On a full disk, looks for room once a second: where a load balancer heeds `/readyz`, no change comes that would.
+    private func lookForRoomLater() {
+        if looksForRoom.exchange(true, ordering: .relaxed) { return }
+        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
+            guard let self else { return }
+            looksForRoom.store(false, ordering: .relaxed)
+            if core.isStillFull() { return lookForRoomLater() }
+            // Placements that waited for room go on.
+            if inbox.wake() { wake() }
+        }
     }
 
     /// Runs `body` on the writer's queue with the desk, flushes, and returns when all of it is on disk.
