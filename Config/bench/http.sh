@@ -31,22 +31,22 @@ finish() {
 trap finish EXIT
 trap 'exit 1' INT TERM
 
-sed "s,@folder@,$folder,; s,@port@,$((port + 1))," "$here/nginx.conf.in" > "$folder/nginx.conf"
-nginx -p "$folder" -e "$folder/nginx.log" -c "$folder/nginx.conf" &
-nginx_pid=$!
 "$berth" serve --port "$port" --data "$folder/data" > "$folder/berth.log" 2>&1 &
 berth_pid=$!
 url=http://127.0.0.1:$port
 other=http://127.0.0.1:$((port + 1))
-for target in $url/readyz $other/; do
-  curl -sf --retry 50 --retry-connrefused --retry-all-errors --retry-delay 1 -o /dev/null $target
-done
-
-put() { curl -sf -o /dev/null -H 'Content-Type: application/json' "$@"; }
-put -X PUT $url/v1/pools/bench-full -d '{"provider":"aws","region":"us-east-1","accelerator":"GB200",
+alive() { curl -sf --retry 50 --retry-connrefused --retry-all-errors --retry-delay 1 -o /dev/null "$1"; }
+alive $url/readyz
+put() { curl -sf -H 'Content-Type: application/json' "$@"; }
+put -o /dev/null -X PUT $url/v1/pools/bench-full -d '{"provider":"aws","region":"us-east-1","accelerator":"GB200",
   "node":{"gpus":1,"cpuMillis":2000,"memoryMiB":4096},"topology":{"blocks":1,"domainsPerBlock":1,"nodesPerDomain":1}}'
-put $url/v1/jobs -d '{"id":"filler","workers":[{"count":1,"gpus":1}],"allow":{"pools":["bench-full"]}}'
-put $url/v1/jobs -d '{"id":"first","workers":[{"count":1,"gpus":1}],"labels":{"project":"atlas"}}'
+put -o /dev/null $url/v1/jobs -d '{"id":"filler","workers":[{"count":1,"gpus":1}],"allow":{"pools":["bench-full"]}}'
+job=$(put $url/v1/jobs -d '{"id":"first","workers":[{"count":1,"gpus":1}],"labels":{"project":"atlas"}}')
+
+sed "s,@folder@,$folder,; s,@port@,$((port + 1)),; s|@job@|$job|" "$here/nginx.conf.in" > "$folder/nginx.conf"
+nginx -p "$folder" -e "$folder/nginx.log" -c "$folder/nginx.conf" &
+nginx_pid=$!
+alive $other/
 
 # Clock ticks that a process and its children have run.
 ticks() {

@@ -1,5 +1,6 @@
 // The jobs that benchmarks send and decide: each with its own id, all with the same 600 bytes around it.
 
+import API
 import JSON
 import Model
 
@@ -7,14 +8,17 @@ import Model
 enum Bodies {
     static let jobBytes = 600
 
-    /// One GPU on any node, as JSON of exactly `jobBytes` bytes.
-    static func job(_ id: String, pools: [String] = []) -> [UInt8] {
+    /// A job as JSON of exactly `jobBytes` bytes; without more said, of one GPU on any node.
+    static func job(
+        _ id: String, workers: Int = 1, gpus: Int = 1, scope: Scope = .node, pools: [String] = []
+    ) -> [UInt8] {
         var allow = ""
         if !pools.isEmpty { allow = ",\"allow\":{\"pools\":[\"" + pools.joined(separator: "\",\"") + "\"]}" }
         var text =
             "{\"id\":\"\(id)\",\"name\":\"pretrain-atlas-7b\",\"tenant\":\"research\",\"priority\":100,"
-            + "\"workers\":[{\"name\":\"trainer\",\"count\":1,\"gpus\":1,\"cpuMillis\":1000,\"memoryMiB\":2048}],"
-            + "\"scope\":\"node\"\(allow),\"maxRuntimeSeconds\":86400,\"labels\":{\"project\":\"atlas\","
+            + "\"workers\":[{\"name\":\"trainer\",\"count\":\(workers),\"gpus\":\(gpus),"
+            + "\"cpuMillis\":\(1000 * gpus),\"memoryMiB\":\(2048 * gpus)}],"
+            + "\"scope\":\"\(scope.tier.name)\"\(allow),\"maxRuntimeSeconds\":86400,\"labels\":{\"project\":\"atlas\","
             + "\"team\":\"language\",\"owner\":\"research@lab.example\",\"checkpoint\":\"s3://lab-atlas/checkpoints\","
             + "\"dataset\":\"web-2026-03-deduplicated\",\"experiment\":\"ablation-of-attention-17\","
             + "\"note\":\""
@@ -23,21 +27,9 @@ enum Bodies {
         return Array(text.utf8)
     }
 
-    /// The same job as the engine is told of it.
-    static func spec(_ id: String, workers: Int = 1, gpus: Int = 1, scope: Scope = .node) -> JobSpec {
-        JobSpec(
-            id: id, name: "pretrain-atlas-7b", tenant: "research", priority: 100,
-            workers: [
-                WorkerGroup(
-                    name: "trainer", count: workers,
-                    demand: Demand(gpus: gpus, cpuMillis: 1000 * gpus, memoryMiB: 2048 * gpus))
-            ],
-            scope: scope, maxRuntimeSeconds: 86_400,
-            labels: [
-                Label(name: "checkpoint", value: "s3://lab-atlas/checkpoints"),
-                Label(name: "owner", value: "research@lab.example"),
-                Label(name: "project", value: "atlas"), Label(name: "team", value: "language"),
-            ])
+    /// The same job as the engine is told of it: read from its body, so that its strings take the memory they take there.
+    static func spec(_ id: String, workers: Int = 1, gpus: Int = 1, scope: Scope = .node) throws -> JobSpec {
+        try decodeObject(job(id, workers: workers, gpus: gpus, scope: scope)) { JobSpec(&$0) }
     }
 
     /// NVL72 pools: nodes of four GPUs, eighteen in a domain.

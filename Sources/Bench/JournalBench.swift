@@ -25,7 +25,7 @@ public struct JournalBench: Sendable {
     }
 
     public func run() throws -> Report {
-        let templates = Self.transactions(writers.max() ?? 1)
+        let templates = try Self.transactions(writers.max() ?? 1)
         let data = try BenchFolder(in: folder)
         var options = StorageOptions()
         options.segmentBytes = 64 << 20
@@ -74,14 +74,14 @@ public struct JournalBench: Sendable {
     }
 
     /// What an engine makes of submits that find a place: job and placement in one transaction.
-    private static func transactions(_ count: Int) -> [Transaction] {
+    private static func transactions(_ count: Int) throws -> [Transaction] {
         var engine = Engine()
         _ = engine.decide(
             .putPool(Bodies.pool("aws-use1-gb200", blocks: 4, domainsPerBlock: 10)), at: Timestamp(nanoseconds: 1))
         var made: [Transaction] = []
         for number in 0..<count {
             let at = Timestamp(nanoseconds: 1_790_000_000_000_000_000 + Int64(number) * 1_000_000)
-            if let transaction = engine.decide(.submit(Bodies.spec("atlas-\(number)")), at: at).transaction {
+            if let transaction = engine.decide(.submit(try Bodies.spec("atlas-\(number)")), at: at).transaction {
                 made.append(transaction)
             }
         }

@@ -65,12 +65,13 @@ public struct MemoryBench: Sendable {
                 .putPool(Bodies.pool("pool-\(index)", blocks: size.blocks, domainsPerBlock: size.domainsPerBlock)))
         }
         for number in 0..<placed {
-            try desk.decide(.submit(Bodies.spec("placed-\(number)", workers: nodes(&random), gpus: 4, scope: .pool)))
+            try desk.decide(
+                .submit(try Bodies.spec("placed-\(number)", workers: nodes(&random), gpus: 4, scope: .pool)))
             if number % 100 == 99 { try desk.flush() }
         }
         for number in 0..<queued {
             let workers = queuedNodes + random.pick(0...15)
-            try desk.decide(.submit(Bodies.spec("queued-\(number)", workers: workers, gpus: 4, scope: .pool)))
+            try desk.decide(.submit(try Bodies.spec("queued-\(number)", workers: workers, gpus: 4, scope: .pool)))
             if number % 100 == 99 { try desk.flush() }
         }
         try desk.flush()
@@ -81,6 +82,7 @@ public struct MemoryBench: Sendable {
             Figure("jobsQueued", Double(desk.engine.state.count(of: .queued)), "jobs"),
             Figure("resident", resident, "MiB", goal: "at most 400"),
             Figure("residentBefore", Double(before) / 1_048_576, "MiB"),
+            Figure("residentPerJob", (resident * 1_048_576 - Double(before)) / Double(placed + queued), "B"),
             Figure("submitsPerSecondInHundreds", Double(placed + queued) / seconds, "1/s"),
             Figure("journalBytes", Double(desk.store.journal.counters.bytesAppended), "B"),
         ]
@@ -111,7 +113,7 @@ public struct MemoryBench: Sendable {
         func turn(_ longest: inout (all: UInt64, deciding: UInt64), _ desk: inout WritingDesk) throws {
             let begin = nanosecondsNow()
             number += 1
-            try desk.decide(.submit(Bodies.spec("late-\(number)", workers: queuedNodes, gpus: 4, scope: .pool)))
+            try desk.decide(.submit(try Bodies.spec("late-\(number)", workers: queuedNodes, gpus: 4, scope: .pool)))
             let decided = nanosecondsNow()
             try desk.flush()
             longest.all = max(longest.all, nanosecondsNow() - begin)
