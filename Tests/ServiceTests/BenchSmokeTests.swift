@@ -50,6 +50,7 @@ import Testing
         #expect(value("jobsQueued", report) == 39)
         #expect(value("transactionsReplayedFromJournal", report) == 102)
         #expect(value("transactionsReplayedFromSnapshot", report) == value("turnsWhileSnapshot", report))
+        #expect(report.hash == (try MemoryBench.smoke.run()).hash)
     }
 
     @Test(
