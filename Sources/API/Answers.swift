@@ -127,6 +127,7 @@ enum Body {
     /// Whether the Content-Type is `type`, whatever its parameters.
     static func isMedia(_ request: HTTPRequest, _ type: String) -> Bool {
         guard let field = request.fields["content-type"] else { return false }
+        if field == type { return true }
         let media = field.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
         return media.lowercased().filter { $0 != " " } == type
     }

@@ -240,7 +240,8 @@ extension Call {
         case .unwritable(let stop): return problem(Problem(stop))
         case .outcome(.refused(let refusal)): return problem(Problem(refusal), revision: desk.state.revision)
         case .outcome(.job(let job, let created)):
-            return answer(job, desk.state, created: created, explanation: desk.explain(job))
+            let explanation = job.state == .queued ? desk.explain(job) : nil
+            return answer(job, desk.state, created: created, explanation: explanation)
         case .outcome(.pool(let slot, let created)):
             let pool = desk.state[slot]
             var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(pool) }

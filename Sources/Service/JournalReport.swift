@@ -35,13 +35,16 @@ public struct JournalReport: Sendable {
         return JournalReport(text: text, isSound: found.isSound)
     }
 
-    /// Prints the facts after `revision` to standard output.
+    /// Prints the facts after `revision` to standard output. Reads from the start: the revision may lie within a transaction.
     public static func dump(_ directory: String, after revision: UInt64) throws(JournalFault) {
         do throws(StorageError) {
-            try Store.forEachTransaction(directory: directory, after: revision) { transaction in
+            try Store.forEachTransaction(directory: directory) { transaction in
+                if transaction.lastRevision <= revision { return true }
                 var writer = JSONWriter()
                 for (index, fact) in transaction.facts.enumerated() {
-                    writer.fact(fact, revision: transaction.firstRevision + UInt64(index), at: transaction.at)
+                    let own = transaction.firstRevision + UInt64(index)
+                    if own <= revision { continue }
+                    writer.fact(fact, revision: own, at: transaction.at)
                     writer.newLine()
                 }
                 StandardOutput.write(writer.take())

@@ -66,6 +66,15 @@ public final class RunningService: Sendable {
 
     /// Reads the state from disk, puts the pools of `fleet` that differ, and begins to serve.
     public func recover(fleet: Fleet?) throws(StartFault) -> RecoveryReport {
+        try recover(fleet: fleet) { [directory = configuration.storage.directory] options throws(StorageError) in
+            try Store.open(directory: directory, options)
+        }
+    }
+
+    /// `open` begins the recovery; the tests hand in a disk of their own.
+    func recover(
+        fleet: Fleet?, _ open: (StorageOptions) throws(StorageError) -> Recovery
+    ) throws(StartFault) -> RecoveryReport {
         let begin = SystemClock.steady()
         let report: RecoveryReport
         let backend: ServiceBackend
@@ -75,7 +84,7 @@ public final class RunningService: Sendable {
             options.reserveBytes = configuration.storage.reserveMiB << 20
             options.flushing = configuration.storage.flush
             options.clock = { SystemClock.steady() }
-            (backend, report) = try Self.open(configuration, options, log, server)
+            (backend, report) = try Self.serve(try open(options), configuration, log, server)
         } catch {
             server.stop()
             throw .storage(error)
@@ -96,10 +105,9 @@ public final class RunningService: Sendable {
         return report
     }
 
-    private static func open(
-        _ configuration: Configuration, _ options: StorageOptions, _ log: Logger, _ server: HTTPServer
+    private static func serve(
+        _ recovery: consuming Recovery, _ configuration: Configuration, _ log: Logger, _ server: HTTPServer
     ) throws(StorageError) -> (ServiceBackend, RecoveryReport) {
-        let recovery = try Store.open(directory: configuration.storage.directory, options)
         var engine: Engine
         do throws(ReplayError) {
             engine =
@@ -128,20 +136,23 @@ public final class RunningService: Sendable {
     /// Puts the pools of `fleet`, or those built in where there is neither a fleet nor any pool.
     private func load(_ chosen: Fleet?, _ backend: ServiceBackend) throws(StartFault) {
         var fleet = chosen
-        if fleet == nil && backend.view.pools.allSatisfy(\.isDeleted) {
+        // Pools that were all deleted stay deleted.
+        if fleet == nil && backend.view.pools.isEmpty {
             do throws(FileFault) { fleet = try Fleet.builtIn() } catch {
                 preconditionFailure("the built-in fleet has mistakes: \(error)")
             }
         }
         let pools = fleet?.pools ?? []
-        let refused: (pool: String, reason: String)?
+        let directory = configuration.storage.directory
+        let fault: StartFault?
         do throws(StorageError) {
-            refused = try backend.writer.perform { desk in
-                for pool in pools {
+            fault = try backend.writer.perform { desk in
+                for pool in pools where desk.state.slot(named: pool.name).map({ desk.state[$0].spec }) != pool {
                     switch desk.decide(.putPool(pool)) {
-                    case .outcome(.refused(let refusal)): return (pool.name, refusal.words)
-                    case .unwritable(let stop): return (pool.name, "\(stop)")
-                    case .outcome: break
+                    case .outcome(.refused(let refusal)): return .fleet(pool: pool.name, refusal.words)
+                    case .unwritable(.diskFull): return .storage(.diskFull(path: directory))
+                    case .unwritable(.journalFailed(let reason)): return .storage(.failed(reason: reason))
+                    case .unwritable(.stopping), .outcome: break
                     }
                 }
                 return nil
@@ -150,9 +161,19 @@ public final class RunningService: Sendable {
             server.stop()
             throw .storage(error)
         }
-        if let refused {
+        if let fault {
             server.stop()
-            throw .fleet(pool: refused.pool, refused.reason)
+            throw fault
+        }
+    }
+
+    /// What serves, while it does: the tests hold its writer.
+    var backend: ServiceBackend? {
+        life.withLock { life in
+            switch life {
+            case .serving(let backend), .draining(let backend): backend
+            case .starting, .stopped: nil
+            }
         }
     }
 

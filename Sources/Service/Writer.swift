@@ -15,6 +15,7 @@ final class Writer: Sendable {
     private let queue = DispatchQueue(label: "berth.writer")
     private let core: Core
     private let published: Published
+    private let looksForRoom = Atomic(false)
 
     init(
         engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published
@@ -39,7 +40,22 @@ final class Writer: Sendable {
     /// One batch. Goes on as long as there is work, one queue item a batch, so that nothing else on the queue starves.
     private func turn() {
         if core.runBatch(from: inbox) { wake() }
-        core.takeSnapshotIfDue { [self] work in queue.async { work() } }
+        let resume: Core.Resume = { [self] work in queue.async { work() } }
+        core.makeSpareIfWanted(resume)
+        core.takeSnapshotIfDue(resume)
+        if core.isFull { lookForRoomLater() }
+    }
+
+    /// On a full disk, looks for room once a second: where a load balancer heeds `/readyz`, no change comes that would.
+    private func lookForRoomLater() {
+        if looksForRoom.exchange(true, ordering: .relaxed) { return }
+        queue.asyncAfter(deadline: .now() + .seconds(1)) { [weak self] in
+            guard let self else { return }
+            looksForRoom.store(false, ordering: .relaxed)
+            if core.isStillFull() { return lookForRoomLater() }
+            // Placements that waited for room go on.
+            if inbox.wake() { wake() }
+        }
     }
 
     /// Runs `body` on the writer's queue with the desk, flushes, and returns when all of it is on disk.
@@ -74,14 +90,13 @@ final class Published: Sendable {
     var view: State { state.withLock { $0 } }
     var numbers: Numbers { numbersNow.withLock { $0 } }
 
-    func publish(_ view: State) {
-        // The old state goes outside the lock: letting go of it may free much.
-        let old = state.withLock { state in
+    /// Shows `view` from now on; returns the one shown before, to be let go outside any lock and when there is time.
+    func publish(_ view: State) -> State {
+        state.withLock { state in
             let old = state
             state = view
             return old
         }
-        withExtendedLifetime(old) {}
     }
 
     func update(_ body: (inout Numbers) -> Void) { numbersNow.withLock { body(&$0) } }

@@ -19,9 +19,12 @@ extension Writer {
         private let published: Published
         private var mode = Mode.writing
         private var entries: [InboxEntry] = []
+        /// The view that readers saw before: letting go of it may free much.
+        private var retired: State?
         /// Journal bytes at the last snapshot; what recovery replayed counts as well.
         private var snapshotBytes: Int
-        private var snapshotRuns = SnapshotRun.none
+        private var snapshotRuns = Beside.none
+        private var spareRuns = Beside.none
 
         private enum Mode {
             case writing
@@ -32,7 +35,11 @@ extension Writer {
             case stopped(WriteStop)
         }
 
-        private enum SnapshotRun { case none, running }
+        /// Long work for this core on another queue, one of each kind at a time.
+        private enum Beside { case none, running }
+
+        /// Brings work back to the writer's queue.
+        typealias Resume = @Sendable (@escaping @Sendable () -> Void) -> Void
 
         init(
             engine: consuming Engine, store: consuming Store, settings: Configuration, log: Logger, published: Published
@@ -49,8 +56,8 @@ extension Writer {
 
         /// Decides all that waits and makes it durable. False when nothing waited and the writer sleeps.
         func runBatch(from inbox: Inbox) -> Bool {
-            inbox.takeAll(reusing: &entries, stayingAwake: engine.hasPendingWork && isWriting)
-            if entries.isEmpty && !(engine.hasPendingWork && isWriting) { return false }
+            inbox.takeAll(reusing: &entries, stayingAwake: goesOn)
+            if entries.isEmpty && !goesOn { return false }
             var responses: [HTTPResponse] = []
             responses.reserveCapacity(entries.count)
             let before = engine.state.revision
@@ -59,7 +66,7 @@ extension Writer {
                 responses.append(entry.work(self))
                 if engine.state.revision == before { unchanged = responses.count }
             }
-            if engine.hasPendingWork && isWriting { _ = decide(.resume) }
+            if goesOn { _ = decide(.resume) }
             let failure = commit()
             var answers = AnswerBatch()
             for (index, entry) in entries.enumerated() {
@@ -71,10 +78,14 @@ extension Writer {
                 }
             }
             answers.send()
+            // What requests and readers let go is freed when nobody waits for it, and not held until the next batch.
+            entries.removeAll(keepingCapacity: true)
+            retired = nil
             return true
         }
 
         func perform<Value>(_ body: (any Desk) -> Value) -> Result<Value, StorageError> {
+            defer { retired = nil }
             let value = body(self)
             if let reason = commit() { return .failure(.failed(reason: reason)) }
             return .success(value)
@@ -87,8 +98,15 @@ extension Writer {
             }
         }
 
+        /// Whether there are placements to go on with. On a full disk they wait for room, or the writer would spin.
+        private var goesOn: Bool {
+            if case .writing = mode { engine.hasPendingWork } else { false }
+        }
+
         /// Flushes and publishes. A failure is final: the engine goes back to what is on disk, and the reason is returned.
         private func commit() -> String? {
+            // What a batch that broke left in the journal's memory must not reach the disk: it was answered as lost.
+            if case .stopped = mode { return nil }
             var reason: String?
             if case .breaking(let broken) = mode { reason = broken }
             if reason == nil {
@@ -96,7 +114,7 @@ extension Writer {
                     let flush = try store.journal.flush()
                     if flush.records > 0 {
                         published.flushes.add(nanoseconds: flush.nanoseconds)
-                        published.publish(engine.state)
+                        retired = published.publish(engine.state)
                     }
                 } catch {
                     if case .failed(let words) = error { reason = words } else { reason = error.description }
@@ -107,7 +125,6 @@ extension Writer {
                 $0.work = work
                 $0.journal = counters
             }
-            if case .stopped = mode { return nil }
             if let reason { fail(reason) }
             return reason
         }
@@ -131,13 +148,21 @@ extension Writer {
 
         // MARK: Snapshots
 
-        /// Begins a snapshot beside the writer when enough journal has gathered. `resume` brings work back to its queue.
-        func takeSnapshotIfDue(_ resume: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void) {
-            guard case .none = snapshotRuns, isWriting else { return }
-            if store.journal.wantsSpare {
-                let spares = store.journal.spares
-                DispatchQueue.global().async { try? spares.fill() }
+        /// Prepares the journal's next segment beside the writer, so that no command waits for it.
+        func makeSpareIfWanted(_ resume: @escaping Resume) {
+            guard case .none = spareRuns, isWriting, store.journal.wantsSpare else { return }
+            spareRuns = .running
+            let spares = store.journal.spares
+            DispatchQueue.global().async { [self] in
+                // Where there is no room for one, the next command finds that out and says so.
+                try? spares.fill()
+                resume { [self] in spareRuns = .none }
             }
+        }
+
+        /// Begins a snapshot beside the writer when enough journal has gathered.
+        func takeSnapshotIfDue(_ resume: @escaping Resume) {
+            guard case .none = snapshotRuns, isWriting else { return }
             let bytes = store.journal.counters.bytesAppended
             guard bytes - snapshotBytes >= settings.storage.snapshotEveryMiB << 20 else { return }
             snapshotBytes = bytes
@@ -200,20 +225,7 @@ extension Writer.Core: Desk {
         case .stopped(let stop): return .unwritable(stop)
         }
         // Before anything is decided there must be room for it.
-        do throws(StorageError) {
-            try store.journal.ensureRoom(
-                forBytes: max(command.journalBytes, min(Self.roomPerCommand, settings.storage.segmentMiB << 19)))
-            note(.writing)
-        } catch {
-            switch error {
-            case .failed(let reason):
-                mode = .breaking(reason)
-                return .unwritable(.journalFailed(reason))
-            default:
-                note(.full, error.description)
-                return .unwritable(.diskFull)
-            }
-        }
+        if let stop = findRoom(forBytes: command.journalBytes) { return .unwritable(stop) }
         let begin = SystemClock.steady()
         let (outcome, transaction) = engine.decide(command, at: SystemClock.now())
         published.decisions.add(nanoseconds: SystemClock.steady() - begin)
@@ -227,6 +239,30 @@ extension Writer.Core: Desk {
             return .unwritable(.journalFailed(error.description))
         }
     }
+
+    /// Sees to room for a command's facts. Nil, or why there is none.
+    private func findRoom(forBytes bytes: Int = 0) -> WriteStop? {
+        do throws(StorageError) {
+            let usual = min(Self.roomPerCommand, settings.storage.segmentMiB << 19)
+            try store.journal.ensureRoom(forBytes: max(bytes, usual))
+            note(.writing)
+            return nil
+        } catch {
+            if case .failed(let reason) = error {
+                mode = .breaking(reason)
+                return .journalFailed(reason)
+            }
+            note(.full, error.description)
+            return .diskFull
+        }
+    }
+
+    var isFull: Bool {
+        if case .full = mode { true } else { false }
+    }
+
+    /// On a full disk, looks whether there is room again. Whether there still is none.
+    func isStillFull() -> Bool { isFull && findRoom() == .diskFull }
 
     private enum Room { case writing, full }
 

@@ -93,12 +93,17 @@ public final class RunningBerth {
     public let data: String
     private let errorsPath: String
 
-    /// Starts the service and waits until it says where it listens.
-    public init(data: String, arguments: [String] = [], environment: [String: String] = [:]) throws {
+    /// Starts the service and waits until it says where it listens. With an `unawaitedPort` it is not waited for: what it answers
+    /// while it recovers can be seen.
+    public init(
+        data: String, arguments: [String] = [], environment: [String: String] = [:], unawaitedPort: Int? = nil
+    ) throws {
         self.data = data
         process = Process()
         process.executableURL = Programs.products.appendingPathComponent("berth")
-        process.arguments = ["serve", "--host", "127.0.0.1", "--port", "0", "--data", data] + arguments
+        process.arguments =
+            ["serve", "--host", "127.0.0.1", "--port", "\(unawaitedPort ?? 0)", "--data", data] + arguments
+        port = unawaitedPort ?? 0
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.standardInput = FileHandle.nullDevice
         errorsPath = NSTemporaryDirectory() + "berth-test-stderr-" + UUID().uuidString

@@ -24,7 +24,7 @@ extension PoolSpec {
         let accelerator = reader.name("accelerator") ?? ""
         let instanceType = reader.optionalName("instanceType") ?? ""
         let node = reader.object("node") { NodeShape(&$0) }
-        let purchase = reader.optionalWord("purchase", Purchase.allCases.map { ("\($0)", $0) }) ?? .onDemand
+        let purchase = reader.optionalWord("purchase", Words.purchases) ?? .onDemand
         let price = reader.price("priceUSDPerGPUHour") ?? 0
         let labels = reader.labels()
         self.init(

@@ -101,6 +101,9 @@ public final class Replay {
             let finishAt = finishes.last?.seconds ?? Int.max
             let next = min(submitAt, finishAt)
             if next == .max {
+                // What a command left for later is placed after its answer.
+                try startPlaced()
+                if !finishes.isEmpty { continue }
                 throw .answer(
                     "\(indexByID.count) jobs wait and none runs, so none of them will ever be placed; see /v1/queue.")
             }
