@@ -32,7 +32,8 @@ public final class BerthAPI: Sendable {
     /// Only a batch may have a body beyond the server's own limit.
     public static func bodyLimit(_ settings: APISettings) -> BodyLimit {
         { method, path in
-            let isBatch = method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
+            let isBatch =
+                method == .post && path == [PathSegment(name: "v1"), PathSegment(name: "jobs", verb: "batch")]
             return isBatch ? settings.maxBatchBodyBytes : nil
         }
     }
