@@ -15,7 +15,7 @@ import Testing
     }
 
     @Test func `every line is answered in order, and a bad one stops no other`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let body = [
             line("a"), "", line("b") + "\r", "   ", "{\"id\":\"c\",}", line("d", count: 0), line("a"),
             line("a", count: 2),
@@ -40,7 +40,7 @@ import Testing
     @Test func `too many lines are a 413 and change nothing`() throws {
         var settings = APISettings()
         settings.batchLines = 3
-        let caller = try Caller(pools: "p", settings: settings)
+        let caller = try APICaller(pools: "p", settings: settings)
         let digest = caller.backend.view.digest
         let four = (0..<4).map { line("j\($0)") }.joined(separator: "\n")
         let answer = try caller.call(.post, "/v1/jobs:batch", four, type: ndjson)
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `a batch without a line is a mistake`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         for body in ["", "\n", " \r\n\t\n"] {
             let answer = try caller.call(.post, "/v1/jobs:batch", body, type: ndjson)
             #expect(answer.status == 422 && answer.problem == "invalid-body")
@@ -60,7 +60,7 @@ import Testing
     }
 
     @Test func `where nothing can be written the call says so, and in the middle the lines do`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let body = "x\n" + (0..<3).map { line("j\($0)") }.joined(separator: "\n")
         caller.backend.stopWrites(.diskFull)
         let refused = try caller.call(.post, "/v1/jobs:batch", body, type: ndjson)

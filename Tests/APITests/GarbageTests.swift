@@ -50,7 +50,7 @@ import Testing
     @Test(arguments: 1...40 as ClosedRange<UInt64>)
     func `bytes changed at random are never a 5xx and change nothing unless they are taken`(seed: UInt64) throws {
         var random = Random(seed: seed)
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("r")
         try caller.call(.post, "/v1/jobs/r:start")
         for _ in 0..<100 {
@@ -90,7 +90,7 @@ import Testing
                     let changed = replace(good, at: &at, with: value)
                     if at >= 0 { break }
                     place += 1
-                    let caller = try Caller(pools: "p")
+                    let caller = try APICaller(pools: "p")
                     try caller.submit("r")
                     try caller.call(.post, "/v1/jobs/r:start")
                     let bytes = try JSONSerialization.data(withJSONObject: changed, options: [.fragmentsAllowed])
@@ -111,7 +111,7 @@ import Testing
 
     @discardableResult
     private func send(
-        _ caller: Caller, _ method: HTTPMethod, _ target: String, _ bytes: [UInt8], _ type: String, _ what: String
+        _ caller: APICaller, _ method: HTTPMethod, _ target: String, _ bytes: [UInt8], _ type: String, _ what: String
     ) throws -> Answered {
         let digest = caller.backend.view.digest
         let answer = try caller.call(method, target, bytes: bytes, type: type)

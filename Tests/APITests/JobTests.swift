@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct JobTests {
     @Test func `a job that fits is placed in the answer, and workers, nodes and GPUs add up to its cost`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let answer = try caller.submit("llm-7", count: 5, gpus: 2, ",\"scope\":\"block\"")
         #expect(answer.status == 201)
         #expect(answer.field("Location") == "/v1/jobs/llm-7")
@@ -40,7 +40,7 @@ import Testing
     }
 
     @Test func `a submit without an id is given one that can be read`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let answer = try caller.call(.post, "/v1/jobs", "{\"workers\":[{\"count\":1,\"gpus\":1}]}")
         let id = try #require(answer.json["id"].string)
         #expect(answer.status == 201 && id == "job-1")
@@ -53,7 +53,7 @@ import Testing
     @Test func `a job that cannot run now says all that is in the way, nearest first, and whether it ever could`()
         throws
     {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.put("other", accelerator: "H200")
         try caller.submit("first", count: 6)
         let busy = try caller.submit("waits", count: 4, gpus: 4, ",\"accelerators\":[\"GB200\"]")
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test func `nodes that are not ready are a reason of their own, and so is a fleet without pools`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         #expect(try caller.submit("early").json["reasons"][0]["reason"].string == "noPools")
         try caller.call(.delete, "/v1/jobs/early")
         try caller.put("p", blocks: 1, domains: 1, nodes: 2)
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func `the same id with the same values is the same job, whatever the order of fields and defaults`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let first = try caller.submit("a", count: 1, gpus: 2, ",\"allow\":{\"pools\":[\"p\",\"q\"]}")
         #expect(first.status == 201)
         let revision = caller.backend.view.revision
@@ -112,7 +112,7 @@ import Testing
     }
 
     @Test func `a job goes through its life, and every step said twice is done once`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         let started = try caller.call(.post, "/v1/jobs/a:start")
         #expect(started.json["state"].string == "running" && started.json["startedAt"].isThere)
@@ -140,7 +140,7 @@ import Testing
     func `a transition that does not apply is a 409 that names the state`(
         state: String, method: String, target: String, action: String
     ) throws {
-        let caller = try Caller(pools: "pool")
+        let caller = try APICaller(pools: "pool")
         try caller.submit("p")
         try caller.submit("s")
         try caller.call(.post, "/v1/jobs/s:start")
@@ -158,7 +158,7 @@ import Testing
     }
 
     @Test func `what is not there is a 404 that says how to find what is`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         for (method, target, type) in [
             (HTTPMethod.get, "/v1/jobs/x", "job-not-found"), (.delete, "/v1/jobs/x", "job-not-found"),
             (.post, "/v1/jobs/x:start", "job-not-found"), (.get, "/v1/pools/x", "pool-not-found"),
@@ -179,7 +179,7 @@ import Testing
     @Test func `a limit that is reached is a 429 with its name and when to ask again`() throws {
         var settings = EngineSettings()
         settings.limits.liveJobs = 2
-        let caller = try Caller(backend: DeskBackend(settings: settings))
+        let caller = try APICaller(backend: DeskBackend(settings: settings))
         try caller.submit("a")
         try caller.submit("b")
         let answer = try caller.submit("c")
@@ -190,7 +190,7 @@ import Testing
     }
 
     @Test func `a node that goes down sends its gang back, and the job says why`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a", count: 8)
         let down = try caller.call(.post, "/v1/nodes/p/b01/d001/n01:down")
         #expect(down.json["state"].string == "down")

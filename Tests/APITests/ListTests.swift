@@ -13,7 +13,7 @@ import Testing
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func `pages over changing jobs give every job that stays exactly once`(seed: UInt64) throws {
         var random = Random(seed: seed)
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         var steady: Set<String> = []
         for number in 0..<30 {
             try caller.submit("j\(number)")
@@ -41,7 +41,7 @@ import Testing
     }
 
     @Test func `the last page has no cursor, also where it is exactly full`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         for number in 0..<4 { try caller.submit("j\(number)") }
         let first = try caller.get("/v1/jobs?limit=2")
         let second = try caller.get("/v1/jobs?limit=2&cursor=" + (first.json["nextCursor"].string ?? "?"))
@@ -52,7 +52,7 @@ import Testing
     }
 
     @Test func `filters by state, tenant, pool and node meet`() throws {
-        let caller = try Caller(pools: "p", "q")
+        let caller = try APICaller(pools: "p", "q")
         try caller.submit("a", count: 2, gpus: 4, ",\"tenant\":\"t1\",\"allow\":{\"pools\":[\"p\"]}")
         try caller.submit("b", count: 1, gpus: 4, ",\"tenant\":\"t1\",\"allow\":{\"pools\":[\"q\"]}")
         try caller.submit("c", count: 1, gpus: 1, ",\"tenant\":\"t2\",\"allow\":{\"pools\":[\"q\"]}")
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test func `a filter looks behind the page, and its cursor goes on where it was`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         for number in 0..<12 { try caller.submit("j\(number)", count: 1, gpus: 1, ",\"tenant\":\"t\(number % 3)\"") }
         var seen: [String] = []
         var cursor = ""
@@ -95,7 +95,7 @@ import Testing
     }
 
     @Test func `pages of nodes give each node once, and filter by state`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         try caller.put("p", blocks: 2, domains: 3, nodes: 2)
         for name in ["b00/d001/n00", "b01/d002/n01"] { try caller.call(.post, "/v1/nodes/p/\(name):cordon") }
         try caller.call(.post, "/v1/nodes/p/b01/d000/n00:down")
@@ -118,7 +118,7 @@ import Testing
     }
 
     @Test func `pools are listed and filtered`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.put("q", accelerator: "H200")
         func names(_ query: String) throws -> [String] {
             try caller.get("/v1/pools" + query).json["pools"].array.compactMap { $0["name"].string }

@@ -10,7 +10,7 @@ import Testing
 
 @Suite struct MistakeTests {
     private func refuse(
-        _ caller: Caller, _ method: HTTPMethod, _ target: String, _ body: String, _ expected: Set<String>
+        _ caller: APICaller, _ method: HTTPMethod, _ target: String, _ body: String, _ expected: Set<String>
     ) throws -> Answered {
         let digest = caller.backend.view.digest
         let answer = try caller.call(method, target, body)
@@ -23,7 +23,7 @@ import Testing
 
     @Test func `all mistakes of a job come at once, each with its pointer`() throws {
         let answer = try refuse(
-            try Caller(pools: "p"), .post, "/v1/jobs",
+            try APICaller(pools: "p"), .post, "/v1/jobs",
             """
             {"id":"not good","priorty":3,"tenant":7,"priority":1001,"workers":[{"count":0,"gpus":17,"cpuMillis":-1,
             "memoryMiB":1.5,"name":"a/b","colour":"red"}],"accelerators":["GB200","GB200",5],"scope":"galaxy",
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test func `a job needs workers, and exactly one group of them`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         _ = try refuse(caller, .post, "/v1/jobs", "{}", ["/workers missing"])
         _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[]}", ["/workers outOfRange"])
         let group = "{\"count\":1,\"gpus\":1}"
@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func `all mistakes of a pool come at once`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         _ = try refuse(
             caller, .put, "/v1/pools/p",
             """
@@ -89,7 +89,7 @@ import Testing
     }
 
     @Test func `all mistakes of a finish come at once`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         try caller.call(.post, "/v1/jobs/a:start")
         _ = try refuse(
@@ -101,7 +101,7 @@ import Testing
 
     @Test func `more mistakes than are listed are counted`() throws {
         let fields = (0..<100).map { "\"x\($0)\":0" }.joined(separator: ",")
-        let answer = try Caller(pools: "p").call(
+        let answer = try APICaller(pools: "p").call(
             .post, "/v1/jobs", "{\"workers\":[{\"count\":1,\"gpus\":1}],\(fields)}")
         let listed = answer.mistakes.count
         #expect(answer.status == 422 && listed <= 64)
@@ -115,7 +115,7 @@ import Testing
         "\u{FEFF}{}", "{} {}", "{\"a\":NaN}", "// no\n{}", "{\"a\":\"\u{1}\"}",
     ])
     func `what is not JSON is a 400 with line and column`(body: String) throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let digest = caller.backend.view.digest
         let answer = try caller.call(.post, "/v1/jobs", body)
         #expect(answer.status == 400 && answer.problem == "invalid-json")
@@ -124,7 +124,7 @@ import Testing
     }
 
     @Test func `a body of another media type is a 415 that shows what to give curl`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         for (method, target, type) in [
             (HTTPMethod.post, "/v1/jobs", "application/x-www-form-urlencoded"), (.post, "/v1/jobs", "text/plain"),
@@ -159,14 +159,14 @@ import Testing
     func `a parameter that is unknown, doubled or malformed is a 400 that says what is known`(
         target: String, words: String
     ) throws {
-        let caller = try Caller(pools: "p", "q")
+        let caller = try APICaller(pools: "p", "q")
         let answer = try caller.get(target)
         #expect(answer.status == 400 && answer.problem == "invalid-parameter")
         #expect(answer.json["detail"].string?.contains(words) == true, "\(answer.text)")
     }
 
     @Test func `a call that takes no body refuses one, and an empty object is none`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         for (method, target) in [
             (HTTPMethod.post, "/v1/jobs/a:start"), (.delete, "/v1/jobs/a"), (.delete, "/v1/pools/p"),
@@ -182,7 +182,7 @@ import Testing
     }
 
     @Test func `methods a path does not take are 405 with Allow, unknown ones 501, and OPTIONS is 204`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let patch = try caller.call(.patch, "/v1/jobs")
         #expect(patch.status == 405 && patch.problem == "method-not-allowed")
         #expect(Set((patch.field("Allow") ?? "").components(separatedBy: ", ")) == ["GET", "POST", "HEAD", "OPTIONS"])

@@ -12,7 +12,7 @@ import Testing
     private let file = OpenAPIFile.shared
 
     @Test func `the service serves the file byte for byte`() throws {
-        let answer = try Caller().get("/openapi.json")
+        let answer = try APICaller().get("/openapi.json")
         #expect(answer.status == 200)
         #expect(answer.text == file.text)
         #expect(file.root["openapi"].string?.hasPrefix("3.1") == true)
@@ -119,7 +119,7 @@ import Testing
     }
 
     @Test func `the examples of bodies are taken by the service`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         for (method, path, target) in [
             (HTTPMethod.put, "/v1/pools/{name}", "/v1/pools/aws-use1-gb200"), (.post, "/v1/jobs", "/v1/jobs"),
         ] {

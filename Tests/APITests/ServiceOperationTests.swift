@@ -9,14 +9,14 @@ import Testing
 
 @Suite struct ServiceOperationTests {
     @Test func `the index names every path that needs no parameter`() throws {
-        let index = try Caller().get("/").json
+        let index = try APICaller().get("/").json
         let paths = index["links"].keys.compactMap { index["links"][$0].string }
         let expected = RouteTable.rows.filter { $0.method == .get && !$0.pattern.contains("{") && $0.pattern != "/" }
         #expect(Set(paths) == Set(expected.map(\.pattern)))
     }
 
     @Test func `health answers at once, and readiness tells the failing checks`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         caller.backend.isFull = true
         #expect(try caller.get("/livez").json["status"].string == "alive")
         #expect(try caller.get("/livez?verbose").status == 200)
@@ -59,7 +59,7 @@ import Testing
     func `a write that cannot be kept is a 503 with its own type, and reads go on`(
         stop: WriteStop, type: String, retry: String?
     ) throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         caller.backend.stopWrites(stop)
         let digest = caller.backend.view.digest
@@ -79,7 +79,7 @@ import Testing
     }
 
     @Test func `a full inbox is a 503 that says when to come back, and what needs no scheduler goes on`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("a")
         try caller.submit("waits", count: 100)
         caller.backend.isFull = true
@@ -104,7 +104,7 @@ import Testing
     }
 
     @Test func `the metrics page is well formed and agrees with the state`() throws {
-        let caller = try Caller(pools: "p", "q")
+        let caller = try APICaller(pools: "p", "q")
         let histogram = Histogram()
         for nanoseconds: UInt64 in [900, 1_000, 70_000, 3_000_000, 20_000_000_000] {
             histogram.add(nanoseconds: nanoseconds)

@@ -9,7 +9,7 @@ import Testing
 
 @Suite struct SupplyTests {
     @Test func `a pool is put, read, changed and deleted`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         let new = try caller.put("p")
         #expect(new.status == 201 && new.field("Location") == "/v1/pools/p")
         #expect(new.json["nodeCount"].int == 8 && new.json["gpus"].int == 32 && new.json["domainCount"].int == 4)
@@ -34,13 +34,13 @@ import Testing
     }
 
     @Test func `a name in the path that is none is a 400`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         #expect(try caller.put("bad%20name").problem == "invalid-parameter")
         #expect(try caller.put("-p").status == 400)
     }
 
     @Test func `listed nodes keep their names, domains and blocks`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         let put = try caller.call(
             .put, "/v1/pools/metal",
             """
@@ -64,7 +64,7 @@ import Testing
     }
 
     @Test func `a node's path takes slashes as they are and encoded`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         let cordoned = try caller.call(.post, "/v1/nodes/p/b01/d000/n01:cordon")
         #expect(cordoned.status == 200 && cordoned.json["node"].string == "p/b01/d000/n01")
         #expect(cordoned.json["state"].string == "cordoned")
@@ -76,7 +76,7 @@ import Testing
     }
 
     @Test func `a node goes through its states, and a drain of a down one is refused`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         func change(_ action: String) throws -> Answered {
             try caller.call(.post, "/v1/nodes/p/b00/d000/n00:\(action)")
         }
@@ -101,7 +101,7 @@ import Testing
     }
 
     @Test func `a node shows what is free on it`() throws {
-        let caller = try Caller()
+        let caller = try APICaller()
         try caller.put("p", blocks: 1, domains: 1, nodes: 1)
         try caller.submit("a", count: 1, gpus: 3)
         let node = try caller.get("/v1/pools/p/nodes").json["nodes"][0]
@@ -111,7 +111,7 @@ import Testing
     }
 
     @Test func `the fleet's sums agree with each other and with the nodes`() throws {
-        let caller = try Caller(pools: "p", "q")
+        let caller = try APICaller(pools: "p", "q")
         try caller.put("r", accelerator: "H200")
         try caller.submit("a", count: 3)
         try caller.submit("b", count: 1, gpus: 2)
@@ -140,7 +140,7 @@ import Testing
     }
 
     @Test func `the queue counts jobs by shape, first in line first`() throws {
-        let caller = try Caller(pools: "p")
+        let caller = try APICaller(pools: "p")
         try caller.submit("all", count: 8)
         for number in 0..<3 { try caller.submit("small\(number)", count: 2) }
         try caller.submit("urgent", count: 8, gpus: 4, ",\"priority\":10")

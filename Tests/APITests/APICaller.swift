@@ -43,7 +43,7 @@ struct Answered {
 }
 
 /// An API over an engine in memory.
-final class Caller {
+final class APICaller {
     let backend: DeskBackend
     let api: BerthAPI
 
