@@ -39,7 +39,7 @@ public enum Programs {
     public static let root = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
 
-    /// Runs a program to its end.
+    /// Runs a program to its end, which it must find by itself within two minutes, or it is killed.
     public static func run(_ program: String, _ arguments: [String], input: Data? = nil, folder: String? = nil) throws
         -> Ended
     {
@@ -62,7 +62,10 @@ public enum Programs {
             process.standardInput = FileHandle.nullDevice
         }
         try process.run()
+        let late = DispatchWorkItem { kill(process.processIdentifier, SIGKILL) }
+        DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(120), execute: late)
         process.waitUntilExit()
+        late.cancel()
         func text(_ path: String) -> String {
             String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self)
         }
