@@ -6,10 +6,15 @@ import Model
 import Packing
 
 extension Engine {
+    /// Runs of nodes that one command's placements write before the rest is left to the next: the largest gang on top of
+    /// that is still far below what a record of the journal may hold.
+    static let runsPerCommand = 200_000
+
     /// Places all that may fit now, earliest first, until nothing does or the command's budget is used.
     mutating func schedule(at: Timestamp) {
         // With no budget at all, callers would resume for ever.
         var budget = max(1, settings.placementsPerCommand)
+        var runs = Self.runsPerCommand
         repeat {
             work.passes += 1
             trimIndexes()
@@ -17,14 +22,15 @@ extension Engine {
             refreshHolds()
             var candidates = gatherCandidates()
             while let next = candidates.popMin() {
-                guard budget > 0 else {
+                guard budget > 0 && runs > 0 else {
                     // Everything not tried yet waits for the next command.
                     untried.insert(next.shape)
                     for rest in candidates.unordered { untried.insert(rest.shape) }
                     return
                 }
-                if place(next, at: at) {
+                if let placed = place(next, at: at) {
                     budget -= 1
+                    runs -= placed
                     if let key = head(of: next.shape) { candidates.insert(Candidate(key: key, shape: next.shape)) }
                 }
             }
@@ -60,8 +66,8 @@ extension Engine {
         return candidates
     }
 
-    /// Tries the first job of a shape; places it or lets the shape wait for growth.
-    private mutating func place(_ candidate: Candidate, at: Timestamp) -> Bool {
+    /// Tries the first job of a shape; places it or lets the shape wait for growth. The runs it wrote, or nil.
+    private mutating func place(_ candidate: Candidate, at: Timestamp) -> Int? {
         work.tries += 1
         let gang = gang(of: candidate.shape)
         var placement = Placement.none
@@ -74,10 +80,10 @@ extension Engine {
         guard found else {
             work.misses += 1
             watchers.watch(candidate.shape, gang)
-            return false
+            return nil
         }
         emit(.jobPlaced(number: candidate.key.number, placement: placement), at: at)
         work.placements += 1
-        return true
+        return placement.runs.count
     }
 }

@@ -9,6 +9,8 @@ public enum Bounds {
     public static let memoryMiBPerNode = 67_108_864
     public static let nodesPerPool = 1 << 20
     public static let nodesPerDomain = 4096
+    /// Names of nodes, domains and blocks of one listed pool together: a pool is one record of the journal.
+    public static let listedNameBytes = 32 << 20
     /// Domains of a pool times the GPUs of its largest domain: bits of one index of domains by free workers.
     public static let domainIndexBits = 1 << 28
     public static let workersPerJob = 1 << 20

@@ -57,6 +57,12 @@ public final class RunningService: Sendable {
             response.add("X-Berth-Revision", String(box.revision))
             return response
         }
+        http.connectionLimit = Descriptors.connections(wanted: http.connectionLimit)
+        if http.connectionLimit < configuration.server.maxConnections {
+            log.warning(
+                "the system's limit on open files allows fewer connections than server.maxConnections",
+                metadata: ["connections": "\(http.connectionLimit)"])
+        }
         http.onEvent = { event in log.warning("http", metadata: ["event": "\(event)"]) }
         server = HTTPServer(http) { request, responder in box.handle(request, responder) }
         self.box = box

@@ -120,7 +120,9 @@ extension Topology {
         var names: Set<String> = []
         var domains: [String: (block: String, nodes: Int)] = [:]
         var largest = 0
+        var nameBytes = 0
         for (index, listing) in listings.enumerated() {
+            nameBytes += listing.name.utf8.count + listing.domain.utf8.count + listing.block.utf8.count
             if !names.insert(listing.name).inserted {
                 reader.mistake(
                     .duplicate, field, "Leave out element \(index): the node '\(listing.name)' stands before it.")
@@ -134,6 +136,12 @@ extension Topology {
             }
             domains[listing.domain] = (known.block, known.nodes + 1)
             largest = max(largest, known.nodes + 1)
+        }
+        if nameBytes > Bounds.listedNameBytes {
+            reader.mistake(
+                .outOfRange, field,
+                "Shorten the names or split the pool: names of nodes, domains and blocks have \(nameBytes) bytes together, "
+                    + "and at most \(Bounds.listedNameBytes) are allowed.")
         }
         if largest > Bounds.nodesPerDomain || largest * gpus * domains.count > Bounds.domainIndexBits {
             reader.mistake(
