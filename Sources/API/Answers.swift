@@ -87,7 +87,8 @@ enum Body {
                             ?? "It came without a Content-Type.")),
                 nil)
         }
-        return read(request.body, in: 0..<request.body.count, { $0.description }, decode)
+        return read(
+            request.body, in: 0..<request.body.count, { "Line \($0.line), column \($0.column): \($0.message)" }, decode)
     }
 
     /// Reads one line of NDJSON, whose number stands elsewhere in the answer.
@@ -126,6 +127,7 @@ enum Body {
     /// Whether the Content-Type is `type`, whatever its parameters.
     static func isMedia(_ request: HTTPRequest, _ type: String) -> Bool {
         guard let field = request.fields["content-type"] else { return false }
+        if field == type { return true }
         let media = field.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
         return media.lowercased().filter { $0 != " " } == type
     }
@@ -140,7 +142,7 @@ extension BerthAPI {
     /// The answer to everything but `/livez` while the state is read from disk.
     public static func starting(_ request: HTTPRequest) -> HTTPResponse {
         if request.path.count == 1, request.path[0].text == "livez" {
-            return HTTPResponse(200, contentType: Answer.json, body: Array("{\"status\":\"alive\"}\n".utf8))
+            return HTTPResponse(200, contentType: Answer.json, fields: Answer.revisionField(0), body: alive)
         }
         let problem = Problem(
             .starting, "The state is being read from disk. Ask again in a moment; /readyz tells when it is done.")

@@ -32,10 +32,14 @@ public final class BerthAPI: Sendable {
     /// Only a batch may have a body beyond the server's own limit.
     public static func bodyLimit(_ settings: APISettings) -> BodyLimit {
         { method, path in
-            let isBatch = method == .post && path.count == 2 && path[1].name == "jobs" && path[1].verb == "batch"
+            let isBatch =
+                method == .post && path == [PathSegment(name: "v1"), PathSegment(name: "jobs", verb: "batch")]
             return isBatch ? settings.maxBatchBodyBytes : nil
         }
     }
+
+    /// The newest revision that is on disk.
+    public var revision: UInt64 { backend.view.revision }
 
     public func handle(_ request: HTTPRequest, _ responder: consuming Responder) {
         switch router.match(request) {

@@ -50,7 +50,8 @@ extension BerthAPI {
                 var isDecided = false
                 for (line, read) in jobs {
                     switch read {
-                    case .problem(let encoded, let status): writer.batchLine(line, status: status) { $0.value(raw: encoded) }
+                    case .problem(let encoded, let status):
+                        writer.batchLine(line, status: status) { $0.value(raw: encoded) }
                     case .value(let spec):
                         let decision = desk.decide(.submit(spec))
                         // Where nothing at all can be written, the whole call says so, and a script sees it in the status.
@@ -239,7 +240,8 @@ extension Call {
         case .unwritable(let stop): return problem(Problem(stop))
         case .outcome(.refused(let refusal)): return problem(Problem(refusal), revision: desk.state.revision)
         case .outcome(.job(let job, let created)):
-            return answer(job, desk.state, created: created, explanation: desk.explain(job))
+            let explanation = job.state == .queued ? desk.explain(job) : nil
+            return answer(job, desk.state, created: created, explanation: explanation)
         case .outcome(.pool(let slot, let created)):
             let pool = desk.state[slot]
             var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(pool) }

@@ -9,9 +9,10 @@ extension BerthAPI {
     func step(_ operation: Operation, _ call: Call) throws(ParameterMistake) -> Step {
         switch operation {
         case .index: try index(call)
-        case .openAPI: try fixed(call, PackageResources.openapi_json)
+        case .openAPI: try openAPI(call)
         case .metrics: try metrics(call)
-        case .livez: try fixed(call, Self.alive)
+        // No mistake of a probe is a reason to restart the process, so its parameters are not read.
+        case .livez: fixed(Self.alive)
         case .readyz, .healthz: try readiness(call)
         case .submitJob: try submitJob(call)
         case .submitBatch: try submitBatch(call)
@@ -35,11 +36,15 @@ extension BerthAPI {
         }
     }
 
-    private static let alive = Array("{\"status\":\"alive\"}\n".utf8)
+    static let alive = Array("{\"status\":\"alive\"}\n".utf8)
 
-    private func fixed(_ call: Call, _ body: [UInt8]) throws(ParameterMistake) -> Step {
+    private func openAPI(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
-        return .now(
+        return fixed(PackageResources.openapi_json)
+    }
+
+    private func fixed(_ body: [UInt8]) -> Step {
+        .now(
             HTTPResponse(
                 200, contentType: Answer.json, fields: Answer.revisionField(backend.view.revision), body: body))
     }

@@ -52,6 +52,11 @@ public final class RunningService: Sendable {
         settings.batchLines = configuration.limits.batchLines
         settings.maxBatchBodyBytes = configuration.server.maxBatchBodyBytes
         http.bodyLimit = BerthAPI.bodyLimit(settings)
+        http.problemResponse = { problem in
+            var response = problem.response
+            response.add("X-Berth-Revision", String(box.revision))
+            return response
+        }
         http.onEvent = { event in log.warning("http", metadata: ["event": "\(event)"]) }
         server = HTTPServer(http) { request, responder in box.handle(request, responder) }
         self.box = box
@@ -206,6 +211,9 @@ public final class RunningService: Sendable {
 /// The API once there is one.
 private final class APIBox: Sendable {
     private let api = Mutex<BerthAPI?>(nil)
+
+    /// The newest revision on disk; 0 while the state is being read.
+    var revision: UInt64 { api.withLock { $0 }?.revision ?? 0 }
 
     func open(_ api: BerthAPI) { self.api.withLock { $0 = api } }
 

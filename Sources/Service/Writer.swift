@@ -90,14 +90,13 @@ final class Published: Sendable {
     var view: State { state.withLock { $0 } }
     var numbers: Numbers { numbersNow.withLock { $0 } }
 
-    func publish(_ view: State) {
-        // The old state goes outside the lock: letting go of it may free much.
-        let old = state.withLock { state in
+    /// Shows `view` from now on; returns the one shown before, to be let go outside any lock and when there is time.
+    func publish(_ view: State) -> State {
+        state.withLock { state in
             let old = state
             state = view
             return old
         }
-        withExtendedLifetime(old) {}
     }
 
     func update(_ body: (inout Numbers) -> Void) { numbersNow.withLock { body(&$0) } }

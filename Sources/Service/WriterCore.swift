@@ -19,6 +19,8 @@ extension Writer {
         private let published: Published
         private var mode = Mode.writing
         private var entries: [InboxEntry] = []
+        /// The view that readers saw before: letting go of it may free much.
+        private var retired: State?
         /// Journal bytes at the last snapshot; what recovery replayed counts as well.
         private var snapshotBytes: Int
         private var snapshotRuns = Beside.none
@@ -76,10 +78,14 @@ extension Writer {
                 }
             }
             answers.send()
+            // What requests and readers let go is freed when nobody waits for it, and not held until the next batch.
+            entries.removeAll(keepingCapacity: true)
+            retired = nil
             return true
         }
 
         func perform<Value>(_ body: (any Desk) -> Value) -> Result<Value, StorageError> {
+            defer { retired = nil }
             let value = body(self)
             if let reason = commit() { return .failure(.failed(reason: reason)) }
             return .success(value)
@@ -108,7 +114,7 @@ extension Writer {
                     let flush = try store.journal.flush()
                     if flush.records > 0 {
                         published.flushes.add(nanoseconds: flush.nanoseconds)
-                        published.publish(engine.state)
+                        retired = published.publish(engine.state)
                     }
                 } catch {
                     if case .failed(let words) = error { reason = words } else { reason = error.description }

@@ -6,11 +6,104 @@ import Bench
 @main
 struct BerthBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "berth-bench", abstract: "Measures Berth.", subcommands: [PackingCommand.self])
+        commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
+        subcommands: [
+            PackingCommand.self, JSONCommand.self, JournalCommand.self, HTTPCommand.self, MemoryCommand.self,
+            AllCommand.self,
+        ])
+}
+
+struct OutputOptions: ParsableArguments {
+    @Flag(help: "One JSON object a figure, each on its line.")
+    var json = false
+
+    func show(_ reports: [Report]) {
+        print(json ? Output.lines(reports) : Output.table(reports), terminator: "")
+    }
+}
+
+struct DataOptions: ParsableArguments {
+    @Option(help: "Folder for the data, which goes again; put it on the disk that is to be measured.")
+    var data: String = "/tmp"
 }
 
 struct PackingCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(commandName: "packing", abstract: "The packing core alone.")
+    static let configuration = CommandConfiguration(
+        commandName: "packing", abstract: "The packing core alone, on a million GPUs.")
 
-    mutating func run() throws { print(PackingBench.full.run()) }
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show([PackingBench.full.run()]) }
+}
+
+struct JSONCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "json", abstract: "Reading the body of a job, and writing JSON.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show([try JSONBench.full.run()]) }
+}
+
+struct JournalCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "journal", abstract: "The journal alone, on a real disk, with 1, 16 and 256 records a flush.")
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var place: DataOptions
+
+    func run() throws {
+        var bench = JournalBench.full
+        bench.folder = place.data
+        output.show([try bench.run()])
+    }
+}
+
+struct HTTPCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "http", abstract: "The whole server on loopback: reads, durable submits, batches.")
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var place: DataOptions
+
+    func run() throws {
+        var bench = HTTPBench.full
+        bench.folder = place.data
+        output.show([try bench.run()])
+    }
+}
+
+struct MemoryCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "memory",
+        abstract: "A million GPUs and 200,000 jobs: memory, start from journal and snapshot, and the snapshot's cost.")
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var place: DataOptions
+
+    func run() throws {
+        var bench = MemoryBench.full
+        bench.folder = place.data
+        output.show([try bench.run()])
+    }
+}
+
+struct AllCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "all", abstract: "Everything, as one table.")
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var place: DataOptions
+
+    func run() throws {
+        var memory = MemoryBench.full
+        var journal = JournalBench.full
+        var http = HTTPBench.full
+        memory.folder = place.data
+        journal.folder = place.data
+        http.folder = place.data
+        // Memory first: it weighs the whole process.
+        output.show([
+            try memory.run(), PackingBench.full.run(), try JSONBench.full.run(), try journal.run(), try http.run(),
+        ])
+    }
 }

@@ -13,7 +13,7 @@ extension JobSpec {
             priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
             workers: WorkerGroup.groups(&reader),
             accelerators: reader.names("accelerators"),
-            scope: reader.optionalWord("scope", Scope.allCases.map { ($0.tier.name, $0) }) ?? .pool,
+            scope: reader.optionalWord("scope", Words.scopes) ?? .pool,
             allow: reader.optionalObject("allow") { PlaceList(&$0) } ?? PlaceList(),
             deny: reader.optionalObject("deny") { PlaceList(&$0) } ?? PlaceList(),
             maxRuntimeSeconds: reader.optionalInteger("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds),
@@ -59,7 +59,7 @@ struct Finish: Sendable {
     var message: String
 
     init(_ reader: inout ObjectReader) {
-        end = reader.word("result", [("succeeded", JobEnd.succeeded), ("failed", JobEnd.failed)]) ?? .failed
+        end = reader.word("result", Words.ends) ?? .failed
         message = reader.optionalString("message", maxBytes: Bounds.messageBytes) ?? ""
     }
 }
@@ -101,16 +101,12 @@ extension ObjectReader {
     }
 
     /// One of a closed set of words.
-    mutating func word<Value>(_ field: StaticString, _ words: [(String, Value)]) -> Value? {
-        parsed(field, Self.list(words)) { text in words.first { $0.0 == text }?.1 }
+    mutating func word<Value>(_ field: StaticString, _ words: Words<Value>) -> Value? {
+        parsed(field, words.expected) { words[$0] }
     }
 
-    mutating func optionalWord<Value>(_ field: StaticString, _ words: [(String, Value)]) -> Value? {
-        optionalParsed(field, Self.list(words)) { text in words.first { $0.0 == text }?.1 }
-    }
-
-    private static func list<Value>(_ words: [(String, Value)]) -> String {
-        "one of " + words.map(\.0).joined(separator: ", ")
+    mutating func optionalWord<Value>(_ field: StaticString, _ words: Words<Value>) -> Value? {
+        optionalParsed(field, words.expected) { words[$0] }
     }
 
     mutating func labels() -> [Label] {

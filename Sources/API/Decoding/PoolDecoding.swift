@@ -24,7 +24,7 @@ extension PoolSpec {
         let accelerator = reader.name("accelerator") ?? ""
         let instanceType = reader.optionalName("instanceType") ?? ""
         let node = reader.object("node") { NodeShape(&$0) }
-        let purchase = reader.optionalWord("purchase", Purchase.allCases.map { ("\($0)", $0) }) ?? .onDemand
+        let purchase = reader.optionalWord("purchase", Words.purchases) ?? .onDemand
         let price = reader.price("priceUSDPerGPUHour") ?? 0
         let labels = reader.labels()
         self.init(
@@ -38,7 +38,8 @@ extension ObjectReader {
     /// A decimal amount of USD, as a string and never as a number, in micro-USD.
     fileprivate mutating func price(_ field: StaticString) -> Int64? {
         let most = Bounds.priceMicroUSDPerGPUHour
-        let expected = "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
+        let expected =
+            "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
         return optionalParsed(field, expected) { text in
             guard case .success(let micros) = Money.micros(text), micros <= most else { return nil }
             return micros

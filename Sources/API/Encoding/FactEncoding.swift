@@ -45,7 +45,7 @@ extension JSONWriter {
             case .jobRequeued(let number, let cause):
                 writer.member("fact", "jobRequeued")
                 writer.member("number", number.value)
-                writer.member("cause", "\(cause)")
+                writer.field("cause", text: cause.word)
             case .jobForgotten(let number):
                 writer.member("fact", "jobForgotten")
                 writer.member("number", number.value)
@@ -62,7 +62,7 @@ extension JSONWriter {
             writer.member("instanceType", spec.instanceType)
             writer.member("nodes", spec.topology.nodeCount)
             writer.member("gpusPerNode", spec.node.gpus)
-            writer.member("purchase", "\(spec.purchase)")
+            writer.field("purchase", text: spec.purchase.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
         }
     }

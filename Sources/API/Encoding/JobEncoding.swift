@@ -5,7 +5,16 @@ import JSON
 import Model
 
 extension JSONWriter {
-    mutating func value(_ moment: Timestamp) { value(moment.description) }
+    /// Without a string in between.
+    mutating func value(_ moment: Timestamp) {
+        var bytes = InlineArray<32, UInt8>(repeating: UInt8(ascii: "\""))
+        var count = 1
+        moment.write {
+            bytes[count] = $0
+            count += 1
+        }
+        value(raw: bytes.span.extracting(0...count))
+    }
 
     mutating func member(_ key: StaticString, _ value: String) {
         self.key(key)
@@ -110,7 +119,7 @@ extension JSONWriter {
             member("queuedAt", life.queuedAt)
             member("requeues", life.requeues)
         }
-        if let cause = life.lastRequeue { member("lastRequeue", "\(cause)") }
+        if let cause = life.lastRequeue { field("lastRequeue", text: cause.word) }
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
         member("endedAt", life.endedAt)
@@ -132,10 +141,10 @@ extension JSONWriter {
             writer.member("gpus", gpus)
             writer.member("nodeCount", placement.nodeCount)
             writer.member("domainCount", placement.domains(in: pool.layout))
-            writer.member("purchase", "\(pool.spec.purchase)")
-            writer.member("priceUSDPerGPUHour", decimalString(micros: pool.spec.priceMicroUSDPerGPUHour))
+            writer.field("purchase", text: pool.spec.purchase.word)
+            writer.field("priceUSDPerGPUHour", micros: pool.spec.priceMicroUSDPerGPUHour)
             let (cost, overflow) = pool.spec.priceMicroUSDPerGPUHour.multipliedReportingOverflow(by: Int64(gpus))
-            if !overflow { writer.member("costUSDPerHour", decimalString(micros: cost)) }
+            if !overflow { writer.field("costUSDPerHour", micros: cost) }
             writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
             writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
             if detail == .nodes { writer.nodes(of: placement, job, pool) }
@@ -180,7 +189,7 @@ extension JSONWriter {
         array { writer in
             for blocker in explanation.blockers {
                 writer.object { writer in
-                    writer.member("reason", "\(blocker.reason)")
+                    writer.field("reason", text: blocker.reason.word)
                     writer.member("poolCount", blocker.pools)
                     if blocker.reason < .workerTooLarge {
                         writer.member("nearestPool", blocker.nearestPool)
@@ -205,12 +214,13 @@ extension JSONWriter {
 extension Placement {
     /// How many domains the gang touches. Cost: its runs.
     func domains(in layout: PoolLayout) -> Int {
-        var seen: Set<Int> = []
-        for run in runs {
-            let first = layout.domain(ofNode: Int(run.node))
-            let last = layout.domain(ofNode: Int(run.node) + Int(run.nodeCount) - 1)
-            for domain in first...last { seen.insert(domain) }
+        func domains(of run: NodeRun) -> ClosedRange<Int> {
+            let first = Int(run.node)
+            return layout.domain(ofNode: first)...layout.domain(ofNode: first + Int(run.nodeCount) - 1)
         }
+        if runs.count == 1 { return domains(of: runs[0]).count }
+        var seen: Set<Int> = []
+        for run in runs { seen.formUnion(domains(of: run)) }
         return seen.count
     }
 }

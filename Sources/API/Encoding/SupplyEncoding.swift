@@ -30,7 +30,7 @@ extension JSONWriter {
                 }
             case .nodes: writer.member("nodesListed", true)
             }
-            writer.member("purchase", "\(spec.purchase)")
+            writer.field("purchase", text: spec.purchase.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
             if !spec.labels.isEmpty { writer.member("labels", spec.labels) }
             writer.member("blockCount", pool.layout.blockCount)

@@ -1,0 +1,66 @@
+// The closed sets of words of the API: how each value is written, and the values that a body may name.
+
+import Engine
+import Model
+
+extension Purchase {
+    var word: StaticString {
+        switch self {
+        case .onDemand: "onDemand"
+        case .reserved: "reserved"
+        case .spot: "spot"
+        case .committed: "committed"
+        }
+    }
+}
+
+extension RequeueCause {
+    var word: StaticString {
+        switch self {
+        case .nodeDown: "nodeDown"
+        case .nodeDraining: "nodeDraining"
+        }
+    }
+}
+
+extension BlockReason {
+    var word: StaticString {
+        switch self {
+        case .waitingForTurn: "waitingForTurn"
+        case .heldForOtherJob: "heldForOtherJob"
+        case .capacityBusy: "capacityBusy"
+        case .nodesUnavailable: "nodesUnavailable"
+        case .gangTooLarge: "gangTooLarge"
+        case .workerTooLarge: "workerTooLarge"
+        case .acceleratorNotWanted: "acceleratorNotWanted"
+        case .placeNotAllowed: "placeNotAllowed"
+        }
+    }
+}
+
+/// The words that a field may have, and what each stands for. Made once, for the sentence about them takes long.
+struct Words<Value: Sendable>: Sendable {
+    private let words: [(word: String, value: Value)]
+    /// What was expected, for the mistake of another word.
+    let expected: String
+
+    init(_ words: [(word: String, value: Value)]) {
+        self.words = words
+        expected = "one of " + words.map(\.word).joined(separator: ", ")
+    }
+
+    subscript(_ word: String) -> Value? { words.first { $0.word == word }?.value }
+}
+
+extension Words<Scope> {
+    static let scopes = Words(Scope.allCases.map { ($0.tier.name, $0) })
+}
+
+extension Words<Purchase> {
+    static let purchases = Words(Purchase.allCases.map { ("\($0.word)", $0) })
+}
+
+extension Words<JobEnd> {
+    /// How a caller may say that a job ended; cancelling is another call.
+    static let ends = Words([("succeeded", .succeeded), ("failed", .failed)])
+}

@@ -1,0 +1,205 @@
+// Submitting, reading and moving jobs, as a client sees it.
+
+import API
+import Engine
+import HTTP
+import Model
+import TestKit
+import Testing
+
+@Suite struct JobTests {
+    @Test func `a job that fits is placed in the answer, and workers, nodes and GPUs add up to its cost`() throws {
+        let caller = try APICaller(pools: "p")
+        let answer = try caller.submit("llm-7", count: 5, gpus: 2, ",\"scope\":\"block\"")
+        #expect(answer.status == 201)
+        #expect(answer.field("Location") == "/v1/jobs/llm-7")
+        let job = answer.json
+        #expect(job["state"].string == "placed")
+        #expect(job["gpus"].int == 10)
+        let placement = job["placement"]
+        #expect(placement["gpus"].int == 10)
+        #expect(placement["priceUSDPerGPUHour"].string == "6.90")
+        #expect(placement["costUSDPerHour"].string == "69.00")
+        #expect(placement["tier"].string == "block")
+        let nodes = placement["nodes"].array
+        #expect(nodes.count == placement["nodeCount"].int)
+        #expect(Set(nodes.compactMap { $0["domain"].string }).count == placement["domainCount"].int)
+        var workers: [Int] = []
+        for node in nodes {
+            var gpus: [Int] = []
+            for worker in node["workers"].array {
+                workers.append(worker["worker"].int ?? -1)
+                #expect(worker["gpuIndexes"].array.count == 2)
+                gpus += worker["gpuIndexes"].array.compactMap(\.int)
+            }
+            #expect(gpus.count == Set(gpus).count && gpus.allSatisfy { (0..<4).contains($0) })
+        }
+        #expect(workers == Array(0..<5))
+        #expect(!job["reasons"].isThere)
+        #expect(caller.backend.fault == nil)
+    }
+
+    @Test func `a submit without an id is given one that can be read`() throws {
+        let caller = try APICaller(pools: "p")
+        let answer = try caller.call(.post, "/v1/jobs", "{\"workers\":[{\"count\":1,\"gpus\":1}]}")
+        let id = try #require(answer.json["id"].string)
+        #expect(answer.status == 201 && id == "job-1")
+        #expect(try caller.get("/v1/jobs/\(id)").json["state"].string == "placed")
+        #expect(answer.json["tenant"].string == "default")
+        #expect(answer.json["priority"].int == 0)
+        #expect(answer.json["scope"].string == "pool")
+    }
+
+    @Test func `a job that cannot run now says all that is in the way, nearest first, and whether it ever could`()
+        throws
+    {
+        let caller = try APICaller(pools: "p")
+        try caller.put("other", accelerator: "H200")
+        try caller.submit("first", count: 6)
+        let busy = try caller.submit("waits", count: 4, gpus: 4, ",\"accelerators\":[\"GB200\"]")
+        #expect(busy.status == 201)
+        #expect(busy.json["state"].string == "queued")
+        #expect(busy.json["couldEverFit"].bool == true)
+        let reasons = busy.json["reasons"].array
+        #expect(reasons.compactMap { $0["reason"].string } == ["capacityBusy", "acceleratorNotWanted"])
+        #expect(reasons[0]["nearestPool"].string == "p")
+        #expect(reasons[0]["workersThatFit"].int == 2)
+        #expect(reasons[0]["workersNeeded"].int == 4)
+        #expect(
+            reasons[0]["detail"].string
+                == "1 pool is too full: 'p' has room for 2 of 4 workers now. The job is placed as soon as enough ends there."
+        )
+        let never = try caller.submit("never", count: 3, gpus: 4, ",\"accelerators\":[\"GB200\"],\"scope\":\"domain\"")
+        #expect(never.json["couldEverFit"].bool == false)
+        #expect(never.json["reasons"][0]["reason"].string == "gangTooLarge")
+        #expect(never.json["reasons"][0]["detail"].string?.contains("or a wider scope") == true)
+        let read = try caller.get("/v1/jobs/never")
+        #expect(read.json["reasons"].array.count == 2)
+        let wide = try caller.submit("wide", count: 1, gpus: 8)
+        #expect(wide.json["reasons"].array.map { $0["reason"].string } == ["workerTooLarge"])
+        #expect(wide.json["reasons"][0]["poolCount"].int == 2)
+        let denied = try caller.submit("denied", count: 1, gpus: 1, ",\"deny\":{\"providers\":[\"aws\"]}")
+        #expect(denied.json["reasons"][0]["reason"].string == "placeNotAllowed")
+    }
+
+    @Test func `nodes that are not ready are a reason of their own, and so is a fleet without pools`() throws {
+        let caller = try APICaller()
+        #expect(try caller.submit("early").json["reasons"][0]["reason"].string == "noPools")
+        try caller.call(.delete, "/v1/jobs/early")
+        try caller.put("p", blocks: 1, domains: 1, nodes: 2)
+        try caller.call(.post, "/v1/nodes/p/b00/d000/n00:cordon")
+        #expect(try caller.submit("two", count: 2).json["reasons"][0]["reason"].string == "nodesUnavailable")
+    }
+
+    @Test func `the same id with the same values is the same job, whatever the order of fields and defaults`() throws {
+        let caller = try APICaller(pools: "p")
+        let first = try caller.submit("a", count: 1, gpus: 2, ",\"allow\":{\"pools\":[\"p\",\"q\"]}")
+        #expect(first.status == 201)
+        let revision = caller.backend.view.revision
+        let again = try caller.call(
+            .post, "/v1/jobs",
+            """
+            {"scope":"pool","labels":{},"priority":0,"tenant":"default","accelerators":[],"name":"","deny":{},
+            "allow":{"providers":[],"pools":["q","p"]},"workers":[{"gpus":2,"name":"worker","count":1}],"id":"a"}
+            """)
+        #expect(again.status == 200)
+        #expect(again.field("Location") == nil)
+        #expect(again.text == first.text)
+        #expect(caller.backend.view.revision == revision)
+        let other = try caller.submit("a", count: 2, gpus: 2)
+        #expect(other.status == 409 && other.problem == "id-in-use")
+        #expect(caller.backend.view.revision == revision)
+    }
+
+    @Test func `a job goes through its life, and every step said twice is done once`() throws {
+        let caller = try APICaller(pools: "p")
+        try caller.submit("a")
+        let started = try caller.call(.post, "/v1/jobs/a:start")
+        #expect(started.json["state"].string == "running" && started.json["startedAt"].isThere)
+        #expect(try caller.call(.post, "/v1/jobs/a:start").text == started.text)
+        let done = try caller.call(
+            .post, "/v1/jobs/a:finish", "{\"result\":\"succeeded\",\"message\":\"loss \\\"1.9\\\"\"}")
+        #expect(done.json["state"].string == "succeeded")
+        #expect(done.json["message"].string == "loss \"1.9\"")
+        #expect(done.json["placement"]["nodes"].array.count == 1)
+        let again = try caller.call(
+            .post, "/v1/jobs/a:finish", "{\"message\":\"loss \\\"1.9\\\"\",\"result\":\"succeeded\"}")
+        #expect(again.text == done.text)
+        #expect(caller.backend.view.pools[0].gpusAllocated == 0)
+        try caller.submit("b")
+        #expect(try caller.call(.delete, "/v1/jobs/b").json["state"].string == "cancelled")
+        #expect(try caller.call(.delete, "/v1/jobs/b").status == 200)
+    }
+
+    @Test(arguments: [
+        ("queued", "POST", "/v1/jobs/q:start", "start"), ("queued", "POST", "/v1/jobs/q:finish", "finish"),
+        ("placed", "POST", "/v1/jobs/p:finish", "finish"), ("succeeded", "POST", "/v1/jobs/s:start", "start"),
+        ("succeeded", "DELETE", "/v1/jobs/s", "cancel"), ("cancelled", "POST", "/v1/jobs/c:finish", "finish"),
+        ("cancelled", "POST", "/v1/jobs/c:start", "start"),
+    ])
+    func `a transition that does not apply is a 409 that names the state`(
+        state: String, method: String, target: String, action: String
+    ) throws {
+        let caller = try APICaller(pools: "pool")
+        try caller.submit("p")
+        try caller.submit("s")
+        try caller.call(.post, "/v1/jobs/s:start")
+        try caller.call(.post, "/v1/jobs/s:finish", "{\"result\":\"succeeded\"}")
+        try caller.submit("c")
+        try caller.call(.delete, "/v1/jobs/c")
+        try caller.submit("q", count: 100)
+        let revision = caller.backend.view.revision
+        let body = target.hasSuffix("finish") ? "{\"result\":\"failed\"}" : nil
+        let answer = try caller.call(method == "POST" ? .post : .delete, target, body)
+        #expect(answer.status == 409 && answer.problem == "illegal-transition")
+        #expect(answer.json["state"].string == state)
+        #expect(answer.json["detail"].string?.contains("is \(state), so '\(action)' does not apply") == true)
+        #expect(caller.backend.view.revision == revision)
+    }
+
+    @Test func `what is not there is a 404 that says how to find what is`() throws {
+        let caller = try APICaller(pools: "p")
+        for (method, target, type) in [
+            (HTTPMethod.get, "/v1/jobs/x", "job-not-found"), (.delete, "/v1/jobs/x", "job-not-found"),
+            (.post, "/v1/jobs/x:start", "job-not-found"), (.get, "/v1/pools/x", "pool-not-found"),
+            (.delete, "/v1/pools/x", "pool-not-found"), (.get, "/v1/pools/x/nodes", "pool-not-found"),
+            (.post, "/v1/nodes/x/b00:drain", "pool-not-found"),
+            (.post, "/v1/nodes/p/b00/d000/n99:up", "node-not-found"),
+            (.get, "/v1/jobs?pool=x", "pool-not-found"), (.get, "/v1/jobs?node=x/b00", "pool-not-found"),
+            (.get, "/v1/jobs?node=p/b00", "node-not-found"), (.get, "/v2/jobs", "route-not-found"),
+            (.get, "/v1/jobs/", "route-not-found"), (.post, "/v1/jobs/x:explode", "route-not-found"),
+        ] {
+            let answer = try caller.call(method, target)
+            #expect(answer.status == 404 && answer.problem == type, "\(target): \(answer.text)")
+        }
+        let answer = try caller.call(.post, "/v1/jobs/x:finish", "{\"result\":\"failed\"}")
+        #expect(answer.status == 404 && answer.problem == "job-not-found")
+    }
+
+    @Test func `a limit that is reached is a 429 with its name and when to ask again`() throws {
+        var settings = EngineSettings()
+        settings.limits.liveJobs = 2
+        let caller = try APICaller(backend: DeskBackend(settings: settings))
+        try caller.submit("a")
+        try caller.submit("b")
+        let answer = try caller.submit("c")
+        #expect(answer.status == 429 && answer.problem == "limit-reached")
+        #expect(answer.json["detail"].string?.contains("limits.liveJobs is 2") == true)
+        #expect(answer.field("Retry-After") == "10")
+        #expect(try caller.submit("a").status == 200)
+    }
+
+    @Test func `a node that goes down sends its gang back, and the job says why`() throws {
+        let caller = try APICaller(pools: "p")
+        try caller.submit("a", count: 8)
+        let down = try caller.call(.post, "/v1/nodes/p/b01/d001/n01:down")
+        #expect(down.json["state"].string == "down")
+        let job = try caller.get("/v1/jobs/a").json
+        #expect(job["state"].string == "queued")
+        #expect(job["requeues"].int == 1)
+        #expect(job["lastRequeue"].string == "nodeDown")
+        #expect(job["queuedAt"].isThere && !job["placedAt"].isThere && !job["placement"].isThere)
+        try caller.call(.post, "/v1/nodes/p/b01/d001/n01:up")
+        #expect(try caller.get("/v1/jobs/a").json["state"].string == "placed")
+    }
+}

@@ -1,0 +1,78 @@
+// Every benchmark in small: that it runs, counts what it should and comes to the same result each time. Never how fast.
+
+import Bench
+import Testing
+
+@Suite struct BenchSmokeTests {
+    private func value(_ name: String, _ report: Report) -> Double? {
+        report.figures.first { $0.name == name }?.value
+    }
+
+    @Test("The packing benchmark places every gang it can and always comes to the same fleet")
+    func packing() {
+        let report = PackingBench.smoke.run()
+        #expect(report.hash != 0)
+        #expect(report.hash == PackingBench.smoke.run().hash)
+        #expect(value("gpus", report) == 6912)
+    }
+
+    @Test("The benchmark of JSON reads its own body of 600 bytes without a mistake")
+    func json() throws {
+        let report = try JSONBench.smoke.run()
+        #expect(value("bodyBytes", report) == 600)
+        #expect(report.hash == (try JSONBench.smoke.run()).hash)
+    }
+
+    @Test("The benchmark of the journal brings every record to disk")
+    func journal() throws {
+        let report = try JournalBench.smoke.run()
+        // Two rounds of five flushes with 1, 16 and 256 records.
+        #expect(value("records", report) == 2730)
+        #expect((value("bytesPerRecord", report) ?? 0) > 100)
+        #expect(report.hash == (try JournalBench.smoke.run()).hash)
+    }
+
+    @Test("The benchmark of HTTP gets the answer it wants to every request")
+    func http() throws {
+        let report = try HTTPBench.smoke.run()
+        #expect(value("refusals", report) == 0)
+        // The filler and the job that is read, then one, sixty-four and many connections, and two batches of twenty.
+        #expect(value("jobsPlaced", report) == Double(2 + 5 + 20 + 40 + 2 * 20))
+        #expect(value("jobsQueued", report) == 20)
+        #expect(value("postBatchLineRecordsPerFlush", report) == 20)
+    }
+
+    @Test("The benchmark of memory comes back from journal and snapshot with the state it wrote")
+    func memory() throws {
+        let report = try MemoryBench.smoke.run()
+        // One of the large jobs finds the pool that is still empty.
+        #expect(value("jobsPlaced", report) == 61)
+        #expect(value("jobsQueued", report) == 39)
+        #expect(value("transactionsReplayedFromJournal", report) == 102)
+        #expect(value("transactionsReplayedFromSnapshot", report) == value("turnsWhileSnapshot", report))
+        #expect(report.hash == (try MemoryBench.smoke.run()).hash)
+    }
+
+    @Test(
+        "A table has a line a figure, and so do the lines of JSON, each with benchmark, name, value, unit, goal and hash"
+    )
+    func output() {
+        let report = Report(
+            benchmark: "b", figures: [Figure("one", 1.5, "s", goal: "below 2"), Figure("two", 1000.4, "1/s")], hash: 255
+        )
+        #expect(
+            Output.table([report]) == """
+                benchmark  figure  value  unit  goal
+                b          one     1.500  s     below 2
+                b          two      1000  1/s
+                b          hash       ff
+
+                """)
+        #expect(
+            Output.lines([report]) == """
+                {"benchmark":"b","name":"one","value":1.5,"unit":"s","goal":"below 2","hash":"ff"}
+                {"benchmark":"b","name":"two","value":1000.4,"unit":"1/s","goal":null,"hash":"ff"}
+
+                """)
+    }
+}
