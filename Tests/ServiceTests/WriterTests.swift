@@ -110,6 +110,42 @@ import Testing
         #expect(local.service.stop() == 0)
     }
 
+    @Test("Placements that a full disk stopped go on by themselves when there is room")
+    func placementsWaitForRoom() throws {
+        var configuration = LocalService.small
+        configuration.scheduler.placementsPerCommand = 1
+        // How much journal fits until the disk is full, found out with a first service of the same kind.
+        var bytesWhenFull: UInt64 = 0
+        for attempt in 0..<2 {
+            let disk = FaultyDisk(capacity: 3 << 19)
+            let local = try LocalService(configuration, disk: disk, fleet: Fleets.one(nodes: 16))
+            let caller = local.caller
+            _ = try caller.post("/v1/jobs", Caller.job("whole", workers: 16, gpus: 4))
+            _ = try caller.batch((0..<16).map { Caller.job("one\($0)", workers: 1, gpus: 4) })
+            let label = #","labels":{"filler":"\#(String(repeating: "x", count: 200))"}"#
+            var isFull = false
+            while !isFull {
+                // Less than what sixteen placements, each a flush of its own, need.
+                let written = try #require(local.service.backend?.reading.journalBytes)
+                if attempt == 1 && written + 1000 > bytesWhenFull { break }
+                let count = attempt == 1 && written + 100_000 > bytesWhenFull ? 1 : 100
+                let jobs = (0..<count).map { _ in #"{"workers":[{"count":17,"gpus":4}]\#(label)}"# }
+                isFull = try caller.batch(jobs).lines.contains { $0["status"]?.int64 == 503 }
+            }
+            bytesWhenFull = try #require(local.service.backend?.reading.journalBytes)
+            if attempt == 1 {
+                #expect(try caller.delete("/v1/jobs/whole").status == 200)
+                #expect(try eventually { try caller.get("/readyz").status == 503 })
+                let placed = try caller.get("/v1/jobs?state=placed")["jobs"]?.count ?? 0
+                #expect((1..<16).contains(placed))
+                disk.setCapacity(.max)
+                #expect(try eventually { try caller.get("/v1/jobs?state=placed")["jobs"]?.count == 16 })
+                #expect(try caller.get("/readyz").status == 200)
+            }
+            #expect(local.service.stop() == 0)
+        }
+    }
+
     @Test("While the state is read, /livez answers and everything else says that the service is starting")
     func starting() throws {
         let disk = FaultyDisk()
