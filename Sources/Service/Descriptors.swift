@@ -3,9 +3,9 @@
 import Glibc
 
 enum Descriptors {
-    /// Kept for the journal, snapshots, event loops and for Dispatch, which ends the process when it cannot open a file of
-    /// its own.
-    private static let kept = 64
+    /// Kept for connections that are refused or linger beyond the limit, for the journal, snapshots and event loops, and
+    /// for Dispatch, which ends the process when it cannot open a file of its own.
+    private static let kept = 320
 
     /// Raises the soft limit to the hard one, and returns how many connections may be open at a time: what was wanted, or
     /// what the limit leaves.

@@ -63,7 +63,21 @@ public final class RunningService: Sendable {
                 "the system's limit on open files allows fewer connections than server.maxConnections",
                 metadata: ["connections": "\(http.connectionLimit)"])
         }
-        http.onEvent = { event in log.warning("http", metadata: ["event": "\(event)"]) }
+        let said = Mutex((second: UInt64(0), kept: 0))
+        http.onEvent = { event in
+            // At most one line a second: a flood must not be answered with a flood.
+            let second = SystemClock.steady() / 1_000_000_000
+            let left = said.withLock { said -> Int? in
+                if said.second == second {
+                    said.kept += 1
+                    return nil
+                }
+                defer { said = (second, 0) }
+                return said.kept
+            }
+            guard let left else { return }
+            log.warning("http", metadata: ["event": "\(event)", "notLogged": "\(left)"])
+        }
         server = HTTPServer(http) { request, responder in box.handle(request, responder) }
         self.box = box
         apiSettings = settings

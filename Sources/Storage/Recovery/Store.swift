@@ -90,7 +90,9 @@ public struct Recovery: ~Copyable {
         let spares = try SpareSegments(disk, options, names: names)
         let reader = JournalReader(disk, names: names)
         let journal: Journal
-        if reader.isEmpty && image.revision == 0 && report.setAside.isEmpty {
+        // A directory in which a snapshot was ever set aside is not a new one, however often one starts.
+        let isNew = reader.isEmpty && image.revision == 0 && !names.contains { $0.hasSuffix(".bad") }
+        if isNew {
             journal = try Journal(beginning: disk, options, spares: spares)
         } else {
             let end = try reader.forEach(after: image.revision) { transaction, path, offset throws(StorageError) in
