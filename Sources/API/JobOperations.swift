@@ -90,7 +90,11 @@ extension BerthAPI {
         guard let job = view.jobs[id] else {
             return .now(call.problem(Problem(.jobNotFound(id: id)), revision: view.revision))
         }
-        if job.state != .queued { return .now(call.answer(job, view)) }
+        if job.state != .queued {
+            // A gang of thousands of nodes makes an answer of megabytes, for which health on this loop must not wait.
+            let isLarge = (job.life.placement?.nodeCount ?? 0) > 512
+            return isLarge ? .slowly { call.answer(job, view) } : .now(call.answer(job, view))
+        }
         // Why it waits is known to the scheduler alone.
         return .desk { desk in
             guard let job = desk.state.jobs[id] else {

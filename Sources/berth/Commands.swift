@@ -22,7 +22,7 @@ struct ReplayCommand: ParsableCommand {
 
     func validate() throws {
         if asap && speed != nil { throw ValidationError("--asap and --speed exclude each other.") }
-        if let speed, !(speed > 0 && speed.isFinite) { throw ValidationError("--speed must be above 0.") }
+        if let speed, !(0.001...1e9).contains(speed) { throw ValidationError("--speed must be from 0.001 to 1e9.") }
         if let gpusPerWorker, gpusPerWorker < 1 { throw ValidationError("--gpus-per-worker must be at least 1.") }
     }
 

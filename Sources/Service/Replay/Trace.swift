@@ -35,7 +35,8 @@ public struct Trace: Sendable {
             let cells = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
             let numbers = columns.dropFirst().map { $0 < cells.count ? Int(cells[$0]) : nil }
             guard columns[0] < cells.count, let submit = numbers[0], let workers = numbers[1], let gpus = numbers[2],
-                let runtime = numbers[3], submit >= 0, workers > 0, gpus > 0, runtime >= 0
+                let runtime = numbers[3], (0...10_000_000_000).contains(submit), (1...1_048_576).contains(workers),
+                (1...1024).contains(gpus), (0...10_000_000_000).contains(runtime)
             else {
                 faults.append("line \(index + 1) does not have five usable cells")
                 continue
