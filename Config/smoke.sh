@@ -12,6 +12,8 @@ fail() { echo "smoke: $*" >&2; exit 1; }
 
 # Starts a server on a free port with the arguments given; sets pid and url.
 serve() {
+    # What an earlier server said must not be taken for this one's: the new one empties the file only when it has begun.
+    : >"$folder/out"
     "$berth" serve --port 0 "$@" >"$folder/out" 2>"$folder/err" &
     pid=$!
     for _ in $(seq 600); do
@@ -33,7 +35,8 @@ stop() {
 json='Content-Type: application/json'
 
 echo "smoke: files"
-"$berth" version | grep -q '^berth '
+# No `grep -q` behind a pipe: it leaves at the first hit, and then the program before it fails now and then.
+"$berth" version | grep '^berth '
 "$berth" check-config Config/berth.json
 "$berth" check-config --fleet Config/fleet.json
 "$berth" check-config --fleet Config/small-fleet.json
@@ -51,7 +54,7 @@ curl -sf "$url/v1/jobs" -H "$json" -d '{"id":"b","workers":[{"count":40,"gpus":4
 curl -s "$url/v1/jobs" -H "$json" -d '{"workers":[{"count":1,"gpu":4}]}' | jq -e '.status == 422 and (.errors | length) == 2' >/dev/null
 curl -sf -X POST "$url/v1/jobs/a:start" | jq -e '.state == "running"' >/dev/null
 curl -sf "$url/v1/fleet" | jq -e '.gpusAllocated == 64' >/dev/null
-curl -sf "$url/metrics" | grep -q '^berth_jobs{state="running"} 1$'
+curl -sf "$url/metrics" | grep '^berth_jobs{state="running"} 1$' >/dev/null
 before=$(curl -sf "$url/v1/jobs/a")
 
 echo "smoke: kill -9 and recovery"
@@ -66,14 +69,17 @@ trace=../shared/traces/kalos/kalos.csv
 if [ -f "$trace" ]; then
     echo "smoke: the Kalos trace (Acme trace, CC-BY-4.0) on the built-in fleet"
     "$berth" replay --trace "$trace" --url "$url" --asap | tail -10 | tee "$folder/table"
-    grep -Eq '^lost +0$' "$folder/table"
+    grep -Eq '^finished +319$' "$folder/table" || fail "not every job of the trace finished"
+    grep -Eq '^lost +0$' "$folder/table" || fail "jobs of the trace were lost"
 fi
 stop
+"$berth" journal verify --data "$folder/data" | tail -1
 if [ -f "$trace" ]; then
     echo "smoke: the Kalos trace on the small fleet"
     serve --data "$folder/small" --fleet Config/small-fleet.json
     "$berth" replay --trace "$trace" --url "$url" --asap | tail -10 | tee "$folder/table"
-    grep -Eq '^lost +0$' "$folder/table"
+    grep -Eq '^finished +319$' "$folder/table" || fail "not every job of the trace finished"
+    grep -Eq '^lost +0$' "$folder/table" || fail "jobs of the trace were lost"
     stop
 else
     echo "smoke: the Kalos trace is not here; its replay is skipped"

@@ -80,7 +80,7 @@ import Testing
     @Test("After SIGTERM readiness fails first and changes are still taken; what is in flight ends; then exit 0")
     func drain() throws {
         let place = Place()
-        let server = try place.serve(#"{"server":{"drainPauseSeconds":2}}"#, fleet: Fleets.one(nodes: 4))
+        let server = try place.serve(#"{"server":{"drainPauseSeconds":5}}"#, fleet: Fleets.one(nodes: 4))
         let caller = server.caller
         #expect(try caller.get("/readyz").status == 200)
         let slow = try RawConnection(port: server.port)

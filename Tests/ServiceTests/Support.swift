@@ -6,7 +6,6 @@ import Foundation
 import Glibc
 import HTTP
 import JSON
-import Logging
 import Model
 import Storage
 import Synchronization
