@@ -44,12 +44,27 @@ extension JobSpec {
         for group in workers {
             digest.add(group.name)
             digest.add(group.count)
+            digest.add(group.maxCount)
             digest.add(group.demand.gpus)
+            digest.add(group.demand.gpuMilli)
             digest.add(group.demand.cpuMillis ?? -1)
             digest.add(group.demand.memoryMiB ?? -1)
+            digest.add(group.segment.map { $0.size << 8 | Int($0.tier.rawValue) } ?? -1)
+            digest.add(group.spread.workersPerNode ?? -1)
+            digest.add(group.spread.workersPerDomain ?? -1)
         }
-        digest.add(accelerators)
-        digest.add(Int(scope.rawValue))
+        digest.add(accelerators.count)
+        for accelerator in accelerators {
+            digest.add(accelerator.model)
+            digest.add(accelerator.speedMilli)
+        }
+        digest.add(scope.required)
+        digest.add(scope.preferred)
+        digest.add(scope.patienceSeconds)
+        digest.add(split?.maxPools ?? -1)
+        digest.add(split?.minWorkersPerPool ?? -1)
+        digest.add(exclusive)
+        digest.add((scaleBySpeed ? 1 : 0) | (isPreemptible ? 2 : 0) | (usesSpares ? 4 : 0))
         for list in [allow, deny] {
             digest.add(list.providers)
             digest.add(list.regions)
@@ -62,6 +77,8 @@ extension JobSpec {
 }
 
 extension Digest {
+    mutating func add(_ tier: Tier?) { add(tier.map { Int($0.rawValue) } ?? -1) }
+
     mutating func add(_ texts: [String]) {
         add(texts.count)
         for text in texts { add(text) }
@@ -93,16 +110,26 @@ extension JobLife {
         digest.add(lastRequeue.map { Int($0.rawValue) } ?? -1)
         digest.add(queuedAtPlacement)
         digest.add(message)
-        if let placement = placement {
-            digest.add(placement.pool.index)
-            digest.add(Int(placement.tier.rawValue))
-            digest.add(UInt64(placement.gpusPerWorker))
-            digest.add(UInt64(placement.cpuMillisPerWorker) << 32 | UInt64(placement.memoryMiBPerWorker))
-            for run in placement.runs {
-                digest.add(UInt64(run.node) << 32 | UInt64(run.nodeCount) << 16 | UInt64(run.gpuMask))
-            }
-        }
+        if let placement { placement.add(to: &digest) }
         return digest.value
+    }
+}
+
+extension Placement {
+    fileprivate func add(to digest: inout Digest) {
+        digest.add(tier)
+        digest.add(exclusive)
+        for term in [cost.price, cost.fragmentation, cost.topology] { digest.add(UInt64(bitPattern: term)) }
+        for part in parts {
+            digest.add(part.group << 32 | part.pool.index)
+            digest.add(part.need.gpus << 16 | part.need.gpuMilli)
+            digest.add(part.need.cpuMillis << 32 | part.need.memoryMiB)
+            digest.add(part.runEnd)
+        }
+        for run in runs {
+            digest.add(UInt64(run.node) << 32 | UInt64(run.nodeCount) << 16 | UInt64(run.gpuMask))
+            digest.add(UInt64(run.workers))
+        }
     }
 }
 
@@ -117,11 +144,14 @@ extension PoolSpec {
         digest.add(node.cpuMillis)
         digest.add(node.memoryMiB)
         switch topology {
-        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
-            for count in [blocks, domainsPerBlock, nodesPerDomain] { digest.add(count) }
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
+            for count in [blocks, domainsPerBlock, nodesPerDomain, cliquesPerDomain] { digest.add(count) }
         case .nodes(let listings):
-            for listing in listings { digest.add([listing.name, listing.domain, listing.block]) }
+            for node in listings { digest.add([node.name, node.domain, node.clique, node.block, node.reservation]) }
         }
+        digest.add(allowsGPUShares ? 1 : 0)
+        digest.add(sparesPerDomain)
+        digest.add([reservation])
         digest.add(Int(purchase.rawValue))
         digest.add(UInt64(bitPattern: priceMicroUSDPerGPUHour))
         digest.add(labels)

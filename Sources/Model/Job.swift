@@ -1,28 +1,116 @@
 // What is asked for: a job, its worker groups and where they may run. Also a job's life, as the engine keeps it.
 
-/// What one worker needs. CPU and memory left out mean the node's share by GPU.
+/// What one worker needs. CPU and memory left out mean the node's share by GPU, which is nothing for a worker without GPUs.
 public struct Demand: Hashable, Sendable {
+    /// Whole GPUs, 1 for a share of one, or 0 for a worker that only computes on CPUs.
     public var gpus: Int
+    /// How much of its one GPU a worker takes, in thousandths: 1...1000. Less than 1000 only where `gpus` is 1.
+    public var gpuMilli: Int
     public var cpuMillis: Int?
     public var memoryMiB: Int?
 
-    public init(gpus: Int, cpuMillis: Int? = nil, memoryMiB: Int? = nil) {
+    public init(gpus: Int, gpuMilli: Int = 1000, cpuMillis: Int? = nil, memoryMiB: Int? = nil) {
         self.gpus = gpus
+        self.gpuMilli = gpuMilli
         self.cpuMillis = cpuMillis
         self.memoryMiB = memoryMiB
     }
+
+    /// GPU capacity that a worker takes, in thousandths of a GPU.
+    public var totalMilli: Int { gpus * gpuMilli }
+}
+
+/// Workers that must stand close: each `size` of a group share one place of `tier`, while the gang obeys its scope.
+public struct Segment: Hashable, Sendable {
+    /// The group's counts are multiples of it.
+    public var size: Int
+    /// Node, domain or block.
+    public var tier: Tier
+
+    public init(size: Int, tier: Tier) {
+        self.size = size
+        self.tier = tier
+    }
+}
+
+/// Workers that must stand apart: the most of a group in one node, and in one domain.
+public struct Spread: Hashable, Sendable {
+    public var workersPerNode: Int?
+    public var workersPerDomain: Int?
+
+    public init(workersPerNode: Int? = nil, workersPerDomain: Int? = nil) {
+        self.workersPerNode = workersPerNode
+        self.workersPerDomain = workersPerDomain
+    }
+
+    public static let none = Spread()
 }
 
 /// Equal workers of one role.
 public struct WorkerGroup: Hashable, Sendable {
     public var name: String
+    /// The least workers; never fewer are placed.
     public var count: Int
+    /// The most workers; more than `count` where the group is elastic.
+    public var maxCount: Int
     public var demand: Demand
+    public var segment: Segment?
+    public var spread: Spread
 
-    public init(name: String = "worker", count: Int, demand: Demand) {
+    public init(
+        name: String = "worker", count: Int, maxCount: Int? = nil, demand: Demand, segment: Segment? = nil,
+        spread: Spread = .none
+    ) {
         self.name = name
         self.count = count
+        self.maxCount = maxCount ?? count
         self.demand = demand
+        self.segment = segment
+        self.spread = spread
+    }
+
+    public var isElastic: Bool { maxCount > count }
+}
+
+/// How far apart the workers of a gang may stand.
+public struct Scope: Hashable, Sendable {
+    /// The largest tier over which the gang may be spread. A gang in one pool obeys every tier from `pool` up.
+    public var required: Tier
+    /// A smaller tier that it would rather share.
+    public var preferred: Tier?
+    /// How long the job waits for a place of `preferred` before it takes one of `required`.
+    public var patienceSeconds: Int
+
+    public init(_ required: Tier, preferred: Tier? = nil, patienceSeconds: Int = 0) {
+        self.required = required
+        self.preferred = preferred
+        self.patienceSeconds = patienceSeconds
+    }
+
+    public static let pool = Scope(.pool)
+}
+
+/// Leave to spread a gang over several pools.
+public struct Split: Hashable, Sendable {
+    public var maxPools: Int
+    /// Of each group of which a pool holds any workers.
+    public var minWorkersPerPool: Int
+
+    public init(maxPools: Int, minWorkersPerPool: Int = 1) {
+        self.maxPools = maxPools
+        self.minWorkersPerPool = minWorkersPerPool
+    }
+}
+
+/// An accelerator that a job accepts.
+public struct Accelerator: Hashable, Sendable {
+    public var model: String
+    /// Speed against the job's own measure, in thousandths.
+    public var speedMilli: Int
+
+    public init(_ model: String, speedMilli: Int = 1000) {
+        self.model = model
+        self.speedMilli = speedMilli
     }
 }
 
@@ -61,9 +149,19 @@ public struct JobSpec: Hashable, Sendable {
     /// 0...1000, higher first.
     public var priority: Int
     public var workers: [WorkerGroup]
-    /// Models in order of preference; empty means any.
-    public var accelerators: [String]
+    /// In order of preference; empty means any, at equal speed.
+    public var accelerators: [Accelerator]
+    /// Whether `workers` count workers of speed 1000, so that slower accelerators need more of them and faster ones fewer.
+    public var scaleBySpeed: Bool
     public var scope: Scope
+    /// Nil where one pool must hold the whole gang.
+    public var split: Split?
+    /// Domain or block: no other job may stand in a place of this tier in which the gang stands.
+    public var exclusive: Tier?
+    /// May be taken back for a higher claim.
+    public var isPreemptible: Bool
+    /// May stand on a pool's spare nodes. Only for preemptible jobs.
+    public var usesSpares: Bool
     /// An empty list of a kind allows all of that kind.
     public var allow: PlaceList
     public var deny: PlaceList
@@ -73,9 +171,10 @@ public struct JobSpec: Hashable, Sendable {
 
     public init(
         id: String = "", name: String = "", tenant: String = "default", priority: Int = 0, workers: [WorkerGroup],
-        accelerators: [String] = [], scope: Scope = .pool, allow: PlaceList = PlaceList(),
-        deny: PlaceList = PlaceList(),
-        maxRuntimeSeconds: Int? = nil, labels: [Label] = []
+        accelerators: [Accelerator] = [], scaleBySpeed: Bool = false, scope: Scope = .pool, split: Split? = nil,
+        exclusive: Tier? = nil, isPreemptible: Bool = false, usesSpares: Bool = false,
+        allow: PlaceList = PlaceList(), deny: PlaceList = PlaceList(), maxRuntimeSeconds: Int? = nil,
+        labels: [Label] = []
     ) {
         self.id = id
         self.name = name
@@ -83,15 +182,23 @@ public struct JobSpec: Hashable, Sendable {
         self.priority = priority
         self.workers = workers
         self.accelerators = accelerators
+        self.scaleBySpeed = scaleBySpeed
         self.scope = scope
+        self.split = split
+        self.exclusive = exclusive
+        self.isPreemptible = isPreemptible
+        self.usesSpares = usesSpares
         self.allow = allow
         self.deny = deny
         self.maxRuntimeSeconds = maxRuntimeSeconds
         self.labels = labels
     }
 
-    /// GPUs of the whole gang.
-    public var gpuCount: Int { workers.reduce(0) { $0 + $1.count * $1.demand.gpus } }
+    /// GPUs of the least gang in thousandths, before any scaling by speed.
+    public var gpuMilli: Int { workers.reduce(0) { $0 + $1.count * $1.demand.totalMilli } }
+
+    /// GPUs of the least gang, rounded up.
+    public var gpuCount: Int { (gpuMilli + 999) / 1000 }
 }
 
 /// The order of arrival, from 1, never used twice.

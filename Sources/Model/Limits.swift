@@ -13,7 +13,15 @@ public enum Bounds {
     public static let listedNameBytes = 32 << 20
     /// Domains of a pool times the GPUs of its largest domain: bits of one index of domains by free workers.
     public static let domainIndexBits = 1 << 28
+    /// Of one group, with the most of an elastic one.
     public static let workersPerJob = 1 << 20
+    public static let groupsPerJob = 8
+    /// Of one group in one node.
+    public static let workersPerNode = 1 << 15
+    public static let poolsPerSplit = 16
+    /// Least and most of an accelerator's relative speed, in thousandths.
+    public static let speedMilli = 1...1_000_000
+    public static let patienceSeconds = 30 * 86_400
     public static let nameBytes = 128
     public static let messageBytes = 1024
     public static let labels = 32

@@ -1,4 +1,4 @@
-// Worker -> node and GPUs, for a whole gang, in eight bytes a run of equal neighbours.
+// Worker -> node and GPUs, for a whole gang, in twelve bytes a run of equal neighbours; and what that place costs.
 
 /// A pool's place in the state's table; never given to another pool.
 public struct PoolSlot: Hashable, Comparable, Sendable {
@@ -9,60 +9,130 @@ public struct PoolSlot: Hashable, Comparable, Sendable {
     public static func < (left: PoolSlot, right: PoolSlot) -> Bool { left.index < right.index }
 }
 
-/// Neighbouring nodes of a pool on each of which a gang holds the same GPUs.
+/// What one worker takes from a node of a certain pool, with CPU and memory resolved.
+public struct WorkerNeed: Hashable, Sendable {
+    public var gpus: Int
+    /// Of its one GPU, in thousandths; 1000 where GPUs are taken whole.
+    public var gpuMilli: Int
+    public var cpuMillis: Int
+    public var memoryMiB: Int
+
+    public init(gpus: Int, gpuMilli: Int = 1000, cpuMillis: Int, memoryMiB: Int) {
+        self.gpus = gpus
+        self.gpuMilli = gpuMilli
+        self.cpuMillis = cpuMillis
+        self.memoryMiB = memoryMiB
+    }
+
+    /// Whether a worker takes a part of one GPU.
+    public var isShare: Bool { gpus == 1 && gpuMilli < 1000 }
+    public var totalMilli: Int { gpus * gpuMilli }
+}
+
+/// Neighbouring nodes of a pool on each of which a gang holds the same GPUs for equally many workers.
 public struct NodeRun: Hashable, Sendable {
     /// Index of the first node in its pool.
     public var node: UInt32
     public var nodeCount: UInt16
-    /// One bit a GPU, bit 0 for GPU 0.
+    /// One bit a GPU, bit 0 for GPU 0: those of all workers of a node. One bit for shares of that GPU, none for workers
+    /// without GPUs.
     public var gpuMask: UInt16
+    /// On each of the nodes.
+    public var workers: UInt16
 
-    public init(node: UInt32, nodeCount: UInt16, gpuMask: UInt16) {
+    public init(node: UInt32, nodeCount: UInt16, gpuMask: UInt16, workers: UInt16) {
         self.node = node
         self.nodeCount = nodeCount
         self.gpuMask = gpuMask
+        self.workers = workers
+    }
+
+    public var nodes: Range<Int> { Int(node)..<Int(node) + Int(nodeCount) }
+}
+
+/// The workers of one group in one pool.
+public struct PlacementPart: Hashable, Sendable {
+    /// Index of the job's worker group.
+    public var group: Int
+    public var pool: PoolSlot
+    public var need: WorkerNeed
+    /// The end of this part's runs among those of the placement; they begin where those of the part before end.
+    public var runEnd: Int
+
+    public init(group: Int, pool: PoolSlot, need: WorkerNeed, runEnd: Int) {
+        self.group = group
+        self.pool = pool
+        self.need = need
+        self.runEnd = runEnd
     }
 }
 
-/// Where a gang runs: one pool, and runs of nodes. Workers are numbered in the order of runs, then nodes, then GPUs:
-/// a worker of g GPUs holds the next g set bits of its node's mask.
+/// What a place costs, by the terms that chose it, in micro-USD per hour.
+public struct PlacementCost: Hashable, Sendable {
+    /// GPUs taken, and those kept from others by an exclusive gang, at their pools' prices.
+    public var price: Int64
+    /// The capacity around it that the demand which usually comes can use no more, at its pool's price.
+    public var fragmentation: Int64
+    /// For a tier larger than preferred.
+    public var topology: Int64
+
+    public init(price: Int64 = 0, fragmentation: Int64 = 0, topology: Int64 = 0) {
+        self.price = price
+        self.fragmentation = fragmentation
+        self.topology = topology
+    }
+
+    public static let zero = PlacementCost()
+
+    public var total: Int64 { price + fragmentation + topology }
+}
+
+/// Where a gang runs: parts by group, then pool, and their runs of nodes. The workers of a group are numbered from 0 in
+/// the order of its parts, runs, nodes and GPUs: a worker of g whole GPUs holds the next g set bits of its node's mask.
 public struct Placement: Hashable, Sendable {
-    public var pool: PoolSlot
     /// The smallest tier that holds the whole gang here.
     public var tier: Tier
-    public var gpusPerWorker: UInt16
-    public var cpuMillisPerWorker: UInt32
-    public var memoryMiBPerWorker: UInt32
+    /// Domain or block: the places of this tier in which the gang stands are kept from other jobs.
+    public var exclusive: Tier?
+    public var cost: PlacementCost
+    public var parts: [PlacementPart]
     public var runs: [NodeRun]
 
     public init(
-        pool: PoolSlot, tier: Tier, gpusPerWorker: UInt16, cpuMillisPerWorker: UInt32, memoryMiBPerWorker: UInt32,
+        tier: Tier, exclusive: Tier? = nil, cost: PlacementCost = .zero, parts: [PlacementPart] = [],
         runs: [NodeRun] = []
     ) {
-        self.pool = pool
         self.tier = tier
-        self.gpusPerWorker = gpusPerWorker
-        self.cpuMillisPerWorker = cpuMillisPerWorker
-        self.memoryMiBPerWorker = memoryMiBPerWorker
+        self.exclusive = exclusive
+        self.cost = cost
+        self.parts = parts
         self.runs = runs
     }
 
     /// A placement that holds nothing, to be written over.
-    public static let none = Placement(
-        pool: PoolSlot(0), tier: .node, gpusPerWorker: 1, cpuMillisPerWorker: 0, memoryMiBPerWorker: 0)
+    public static let none = Placement(tier: .node)
 
-    public var nodeCount: Int { runs.reduce(0) { $0 + Int($1.nodeCount) } }
-    public var gpuCount: Int { runs.reduce(0) { $0 + Int($1.nodeCount) * $1.gpuMask.nonzeroBitCount } }
-    public var workerCount: Int { gpuCount / Int(gpusPerWorker) }
+    /// The runs of one part.
+    public func runRange(_ part: Int) -> Range<Int> { (part == 0 ? 0 : parts[part - 1].runEnd)..<parts[part].runEnd }
 
-    public func holds(node: Int) -> Bool {
-        runs.contains { Int($0.node) <= node && node < Int($0.node) + Int($0.nodeCount) }
+    /// Workers of one part.
+    public func workerCount(_ part: Int) -> Int {
+        var count = 0
+        for run in runRange(part) { count += Int(runs[run].nodeCount) * Int(runs[run].workers) }
+        return count
     }
 
-    /// Calls `body` for each node with its mask, in worker order.
-    public func forEachNode<E: Error>(_ body: (_ node: Int, _ gpuMask: UInt16) throws(E) -> Void) throws(E) {
-        for run in runs {
-            for offset in 0..<Int(run.nodeCount) { try body(Int(run.node) + offset, run.gpuMask) }
+    public var workerCount: Int { runs.reduce(0) { $0 + Int($1.nodeCount) * Int($1.workers) } }
+
+    /// GPU capacity that one part takes, in thousandths of a GPU.
+    public func gpuMilli(_ part: Int) -> Int { workerCount(part) * parts[part].need.totalMilli }
+
+    public var gpuMilli: Int { parts.indices.reduce(0) { $0 + gpuMilli($1) } }
+
+    public func holds(node: Int, of pool: PoolSlot) -> Bool {
+        for part in parts.indices where parts[part].pool == pool {
+            for run in runRange(part) where runs[run].nodes.contains(node) { return true }
         }
+        return false
     }
 }

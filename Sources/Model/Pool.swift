@@ -16,26 +16,34 @@ public struct NodeShape: Hashable, Sendable {
 /// A node of an explicit inventory. Names of blocks and domains are their own; two domains of different blocks differ.
 public struct NodeListing: Hashable, Sendable {
     public var name: String
+    /// NVLink domain: the rack or UltraServer.
     public var domain: String
+    /// Part of the domain over which NVLink reaches, where it is partitioned (a rack of 72 as two of 36); else empty.
+    public var clique: String
     public var block: String
+    /// The capacity block or reservation at the provider that the node belongs to; empty where there is none.
+    public var reservation: String
 
-    public init(name: String, domain: String, block: String) {
+    public init(name: String, domain: String, clique: String = "", block: String, reservation: String = "") {
         self.name = name
         self.domain = domain
+        self.clique = clique
         self.block = block
+        self.reservation = reservation
     }
 }
 
 /// How a pool's nodes are arranged.
 public enum Topology: Hashable, Sendable {
     /// Names are derived: `b03/d017/n04`, with the domain counted within its block and the node within its domain.
-    case counts(blocks: Int, domainsPerBlock: Int, nodesPerDomain: Int)
+    /// Each domain is cut into `cliquesPerDomain` equal parts, which divide its nodes.
+    case counts(blocks: Int, domainsPerBlock: Int, nodesPerDomain: Int, cliquesPerDomain: Int = 1)
     /// An inventory with names of its own.
     case nodes([NodeListing])
 
     public var nodeCount: Int {
         switch self {
-        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain): blocks * domainsPerBlock * nodesPerDomain
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, _): blocks * domainsPerBlock * nodesPerDomain
         case .nodes(let listings): listings.count
         }
     }
@@ -55,6 +63,12 @@ public struct PoolSpec: Hashable, Sendable {
     public var instanceType: String
     public var node: NodeShape
     public var topology: Topology
+    /// Whether workers may take shares of one GPU here.
+    public var allowsGPUShares: Bool
+    /// Nodes of each domain, the last ones, that are kept out of ordinary placement.
+    public var sparesPerDomain: Int
+    /// The capacity block or reservation at the provider, for nodes that name none of their own; empty where there is none.
+    public var reservation: String
     public var purchase: Purchase
     public var priceMicroUSDPerGPUHour: Int64
     /// Ordered by name.
@@ -62,7 +76,8 @@ public struct PoolSpec: Hashable, Sendable {
 
     public init(
         name: String, provider: String, region: String, accelerator: String, instanceType: String = "",
-        node: NodeShape, topology: Topology, purchase: Purchase = .onDemand, priceMicroUSDPerGPUHour: Int64 = 0,
+        node: NodeShape, topology: Topology, allowsGPUShares: Bool = false, sparesPerDomain: Int = 0,
+        reservation: String = "", purchase: Purchase = .onDemand, priceMicroUSDPerGPUHour: Int64 = 0,
         labels: [Label] = []
     ) {
         self.name = name
@@ -72,6 +87,9 @@ public struct PoolSpec: Hashable, Sendable {
         self.instanceType = instanceType
         self.node = node
         self.topology = topology
+        self.allowsGPUShares = allowsGPUShares
+        self.sparesPerDomain = sparesPerDomain
+        self.reservation = reservation
         self.purchase = purchase
         self.priceMicroUSDPerGPUHour = priceMicroUSDPerGPUHour
         self.labels = labels

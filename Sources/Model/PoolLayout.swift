@@ -1,4 +1,5 @@
 // How the nodes of a pool are numbered and named. Domains are contiguous in nodes, blocks are contiguous in domains.
+// A domain that is partitioned counts here as several, one for each clique: placement follows the reach of NVLink.
 
 /// The expanded topology of a pool: which nodes a domain has, which domains a block has, and what they are called.
 public final class PoolLayout: Sendable {
@@ -12,7 +13,8 @@ public final class PoolLayout: Sendable {
     private static let digits = (block: 2, domain: 3, node: 2)
 
     private enum Naming: Sendable {
-        case derived(domainsPerBlock: Int, nodesPerDomain: Int)
+        /// Domains and nodes of each as numbers of this layout, so with cliques counted as domains.
+        case derived(domainsPerBlock: Int, nodesPerDomain: Int, cliquesPerDomain: Int)
         case listed([NodeListing], indexByName: [String: UInt32])
     }
 
@@ -20,13 +22,17 @@ public final class PoolLayout: Sendable {
     public var domainCount: Int { domainStart.count - 1 }
     public var blockCount: Int { blockStart.count - 1 }
 
-    /// Listed nodes are put in order of the first appearance of their block, then of their domain, then of themselves.
+    /// Listed nodes are put in order of the first appearance of their block, then of their domain, then of their clique,
+    /// then of themselves.
     public init(_ topology: Topology) {
         switch topology {
-        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
-            domainStart = (0...blocks * domainsPerBlock).map { UInt32($0 * nodesPerDomain) }
-            blockStart = (0...blocks).map { UInt32($0 * domainsPerBlock) }
-            names = .derived(domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain)
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
+            let perBlock = domainsPerBlock * cliquesPerDomain
+            let perDomain = nodesPerDomain / cliquesPerDomain
+            domainStart = (0...blocks * perBlock).map { UInt32($0 * perDomain) }
+            blockStart = (0...blocks).map { UInt32($0 * perBlock) }
+            names = .derived(
+                domainsPerBlock: perBlock, nodesPerDomain: perDomain, cliquesPerDomain: cliquesPerDomain)
         case .nodes(let listings):
             let ordered = Self.ordered(listings)
             var domainStart: [UInt32] = []
@@ -35,7 +41,11 @@ public final class PoolLayout: Sendable {
             for (index, listing) in ordered.enumerated() {
                 let isNewBlock = index == 0 || ordered[index - 1].block != listing.block
                 if isNewBlock { blockStart.append(UInt32(domainStart.count)) }
-                if isNewBlock || ordered[index - 1].domain != listing.domain { domainStart.append(UInt32(index)) }
+                if isNewBlock || ordered[index - 1].domain != listing.domain
+                    || ordered[index - 1].clique != listing.clique
+                {
+                    domainStart.append(UInt32(index))
+                }
                 indexByName[listing.name] = UInt32(index)
             }
             blockStart.append(UInt32(domainStart.count))
@@ -49,7 +59,8 @@ public final class PoolLayout: Sendable {
     private static func ordered(_ listings: [NodeListing]) -> [NodeListing] {
         var blockRank: [String: Int] = [:]
         var domainRank: [String: Int] = [:]
-        var keyed: [(block: Int, domain: Int, index: Int)] = []
+        var cliqueRank: [String: Int] = [:]
+        var keyed: [(block: Int, domain: Int, clique: Int, index: Int)] = []
         keyed.reserveCapacity(listings.count)
         for (index, listing) in listings.enumerated() {
             let block = blockRank[listing.block, default: blockRank.count]
@@ -57,7 +68,10 @@ public final class PoolLayout: Sendable {
             let domainKey = listing.block + "\u{0}" + listing.domain
             let domain = domainRank[domainKey, default: domainRank.count]
             domainRank[domainKey] = domain
-            keyed.append((block, domain, index))
+            let cliqueKey = domainKey + "\u{0}" + listing.clique
+            let clique = cliqueRank[cliqueKey, default: cliqueRank.count]
+            cliqueRank[cliqueKey] = clique
+            keyed.append((block, domain, clique, index))
         }
         keyed.sort { $0 < $1 }
         return keyed.map { listings[$0.index] }
@@ -67,12 +81,12 @@ public final class PoolLayout: Sendable {
 
     /// The domain of a node. O(log domains) for listed nodes, constant for counted ones.
     public func domain(ofNode node: Int) -> Int {
-        if case .derived(_, let nodesPerDomain) = names { return node / nodesPerDomain }
+        if case .derived(_, let nodesPerDomain, _) = names { return node / nodesPerDomain }
         return Self.lastIndex(in: domainStart, notAfter: node)
     }
 
     public func block(ofDomain domain: Int) -> Int {
-        if case .derived(let domainsPerBlock, _) = names { return domain / domainsPerBlock }
+        if case .derived(let domainsPerBlock, _, _) = names { return domain / domainsPerBlock }
         return Self.lastIndex(in: blockStart, notAfter: domain)
     }
 
@@ -91,25 +105,41 @@ public final class PoolLayout: Sendable {
     /// The node's name within its pool: `b03/d017/n04`, or as it was listed.
     public func name(ofNode node: Int) -> String {
         switch names {
-        case .derived:
-            let domain = domain(ofNode: node)
-            let block = block(ofDomain: domain)
-            return "b" + Self.padded(block, Self.digits.block)
-                + "/d" + Self.padded(domain - Int(blockStart[block]), Self.digits.domain)
-                + "/n" + Self.padded(node - Int(domainStart[domain]), Self.digits.node)
+        case .derived(_, let nodesPerDomain, let cliquesPerDomain):
+            let domain = node / nodesPerDomain
+            let first = Int(domainStart[domain - domain % cliquesPerDomain])
+            return name(ofDomain: domain) + "/n" + Self.padded(node - first, Self.digits.node)
         case .listed(let listings, _): return listings[node].name
         }
     }
 
-    /// The domain's name within its pool: `b03/d017`, or as it was listed.
+    /// The NVLink domain's name within its pool: `b03/d017`, or as it was listed. The same for all its cliques.
     public func name(ofDomain domain: Int) -> String {
         switch names {
-        case .derived:
+        case .derived(_, _, let cliquesPerDomain):
             let block = block(ofDomain: domain)
             return "b" + Self.padded(block, Self.digits.block)
-                + "/d" + Self.padded(domain - Int(blockStart[block]), Self.digits.domain)
+                + "/d" + Self.padded((domain - Int(blockStart[block])) / cliquesPerDomain, Self.digits.domain)
         case .listed(let listings, _): return listings[Int(domainStart[domain])].domain
         }
+    }
+
+    /// The name of the part of an NVLink domain that `domain` is: `b03/d017/c1`, or as it was listed. Nil where the domain
+    /// is not partitioned.
+    public func cliqueName(ofDomain domain: Int) -> String? {
+        switch names {
+        case .derived(_, _, let cliquesPerDomain):
+            return cliquesPerDomain == 1 ? nil : name(ofDomain: domain) + "/c\(domain % cliquesPerDomain)"
+        case .listed(let listings, _):
+            let clique = listings[Int(domainStart[domain])].clique
+            return clique.isEmpty ? nil : clique
+        }
+    }
+
+    /// The capacity block or reservation that a listed node names, or nil.
+    public func reservation(ofNode node: Int) -> String? {
+        guard case .listed(let listings, _) = names, !listings[node].reservation.isEmpty else { return nil }
+        return listings[node].reservation
     }
 
     public func name(ofBlock block: Int) -> String {
@@ -123,13 +153,14 @@ public final class PoolLayout: Sendable {
     public func node(named name: String) -> Int? {
         switch names {
         case .listed(_, let indexByName): return indexByName[name].map(Int.init)
-        case .derived(let domainsPerBlock, let nodesPerDomain):
+        case .derived(let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
             let parts = name.split(separator: "/", omittingEmptySubsequences: false)
             guard parts.count == 3, let block = Self.number(parts[0], after: "b"),
                 let domain = Self.number(parts[1], after: "d"), let node = Self.number(parts[2], after: "n"),
-                block < blockCount, domain < domainsPerBlock, node < nodesPerDomain
+                block < blockCount, domain < domainsPerBlock / cliquesPerDomain,
+                node < nodesPerDomain * cliquesPerDomain
             else { return nil }
-            let index = (block * domainsPerBlock + domain) * nodesPerDomain + node
+            let index = (block * domainsPerBlock + domain * cliquesPerDomain) * nodesPerDomain + node
             // Only the one spelling with its leading zeros is the node's name.
             return self.name(ofNode: index) == name ? index : nil
         }

@@ -25,6 +25,7 @@ public struct StateImage: Sendable {
     /// Placements made so far, of any job.
     public var placements: UInt64 = 0
     public var digest: UInt64 = 0
+    public var mix = DemandMix()
     /// By slot.
     public var pools: [PoolImage] = []
     /// By rising number.

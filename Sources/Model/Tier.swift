@@ -18,17 +18,3 @@ public enum Tier: UInt8, Comparable, CaseIterable, Sendable {
         }
     }
 }
-
-/// The largest tier over which one gang may be spread.
-public enum Scope: UInt8, CaseIterable, Sendable {
-    case node, domain, block, pool
-
-    public var tier: Tier {
-        switch self {
-        case .node: .node
-        case .domain: .domain
-        case .block: .block
-        case .pool: .pool
-        }
-    }
-}
