@@ -25,6 +25,15 @@ struct Buckets: ~Copyable {
         for row in 0..<rowCount { free[row] = UInt32(rowCount - 1 - row) }
     }
 
+    init(copying other: borrowing Buckets) {
+        count = other.count
+        heads = Column(copying: other.heads)
+        rows = BitRows(copying: other.rows)
+        rowCount = other.rowCount
+        free = Column(copying: other.free)
+        freeCount = other.freeCount
+    }
+
     var bytes: Int { heads.bytes + rows.bytes + free.bytes }
 
     @inline(__always)

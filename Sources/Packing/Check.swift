@@ -18,8 +18,10 @@ extension Packer {
             digest.add(number)
             for node in 0..<pools[number].layout.nodes {
                 let free = pools[number].columns[node]
-                digest.add(UInt64(free.gpuMask) << 1 | (free.isSchedulable ? 1 : 0))
+                digest.add(UInt64(free.gpuMask) << 8 | UInt64(free.flags.rawValue))
                 digest.add(UInt64(free.cpuMillis) << 32 | UInt64(free.memoryMiB))
+                if pools[number].shares.isEmpty { continue }
+                for gpu in 0..<pools[number].shape.gpus { digest.add(pools[number].shares.free(node, gpu: gpu)) }
             }
         }
         return digest.value
@@ -29,63 +31,88 @@ extension Packer {
 extension PoolPacker {
     func firstFault() -> String? {
         var free = 0
-        var schedulable = 0
-        for node in 0..<layout.nodes {
-            let here = columns[node]
-            free += here.gpus
-            if here.isSchedulable { schedulable += here.gpus }
-            if here.cpuMillis > shape.cpuMillis { return "node \(node) has more CPU than its shape" }
-            if here.memoryMiB > shape.memoryMiB { return "node \(node) has more memory than its shape" }
-            if Int(here.gpuMask) >> shape.gpus != 0 { return "node \(node) has GPUs beyond its shape" }
+        var open = 0
+        for block in 0..<layout.blocks {
+            var usedInThisBlock = 0
+            for domain in layout.domainRange(block) {
+                var used = 0
+                for node in layout.nodeRange(domain) {
+                    if let fault = firstFault(node: node) { return fault }
+                    let here = columns[node]
+                    free += here.gpus
+                    if here.isOpen { open += here.gpus }
+                    if here.isUsed(full: full) { used += 1 }
+                }
+                if Int(usedInDomain[domain]) != used { return "domain \(domain): used nodes" }
+                if isOwn[domain] != 0 { return "domain \(domain) is marked as a trial's own" }
+                usedInThisBlock += used
+            }
+            if Int(usedInBlock[block]) != usedInThisBlock { return "block \(block): used nodes" }
         }
         if free != gpusFree { return "\(gpusFree) free GPUs are counted, \(free) are there" }
-        if schedulable != gpusSchedulable { return "\(gpusSchedulable) schedulable GPUs counted, \(schedulable) there" }
+        if open != gpusOpen { return "\(gpusOpen) open GPUs are counted, \(open) are there" }
         for at in 0..<indexes.count where indexes.isFilled(at) {
             if let fault = firstFault(of: indexes[at]) { return fault }
         }
         return nil
     }
 
+    private func firstFault(node: Int) -> String? {
+        let here = columns[node]
+        if here.cpuMillis > shape.cpuMillis { return "node \(node) has more CPU than its shape" }
+        if here.memoryMiB > shape.memoryMiB { return "node \(node) has more memory than its shape" }
+        if Int(here.gpuMask) >> shape.gpus != 0 { return "node \(node) has GPUs beyond its shape" }
+        if shares.isEmpty { return nil }
+        for gpu in 0..<shape.gpus where (here.gpuMask >> UInt16(gpu) & 1 == 1) != (shares.free(node, gpu: gpu) == 1000)
+        {
+            return "node \(node): the mask and the shares of GPU \(gpu) differ"
+        }
+        return nil
+    }
+
     private func firstFault(of index: borrowing DemandIndex) -> String? {
         var total = 0
-        var nodeFits: UInt32 = 0
+        var nodeFits: UInt64 = 0
         for block in 0..<layout.blocks {
             var inBlock = 0
             for domain in layout.domainRange(block) {
-                var inDomain = 0
-                var byFit = [Int](repeating: 0, count: index.perNode + 1)
-                for node in layout.nodeRange(domain) {
-                    let fit = index.fit(columns[node])
-                    if Int(index.nodeFit[node]) != fit { return "node \(node): fit \(index.nodeFit[node]), not \(fit)" }
-                    inDomain += fit
-                    byFit[fit] += 1
-                    if fit > 0 { nodeFits |= 1 << UInt32(fit) }
-                }
-                for fit in 1...index.perNode {
-                    if index.nodes(withFit: fit, domain: domain) != byFit[fit] {
-                        return "domain \(domain): count of fit \(fit)"
-                    }
-                    if index.hasNode.contains(domain, row: fit) != (byFit[fit] > 0) {
-                        return "domain \(domain): bit of fit \(fit)"
-                    }
-                }
-                if index.domainFit(domain) != inDomain {
-                    return "domain \(domain): fit \(index.domainFit(domain))"
-                }
-                for fit in 0..<index.byFit.count
-                where index.byFit.contains(domain, bucket: fit) != (fit == inDomain) {
-                    return "domain \(domain): stands in bucket \(fit)"
-                }
-                inBlock += inDomain
+                if let fault = firstFault(of: index, domain: domain, nodeFits: &nodeFits) { return fault }
+                inBlock += index.domainFit(domain)
             }
             if Int(index.blockFit[block]) != inBlock { return "block \(block): fit \(index.blockFit[block])" }
             total += inBlock
         }
         if index.total != total { return "the pool's fit is \(index.total), not \(total)" }
         if index.nodeFits != nodeFits { return "the pool's node fits differ" }
-        for fit in 0..<index.byFit.count
-        where index.fits.contains(fit, row: 0) != (index.byFit.members(fit) > 0) {
-            return "the summary of fit \(fit) differs"
+        for bucket in 0..<index.byFit.count
+        where index.buckets.contains(bucket, row: 0) != (index.byFit.members(bucket) > 0) {
+            return "the summary of bucket \(bucket) differs"
+        }
+        return nil
+    }
+
+    private func firstFault(of index: borrowing DemandIndex, domain: Int, nodeFits: inout UInt64) -> String? {
+        var inDomain = 0
+        var byClass = [Int](repeating: 0, count: index.classes)
+        for node in layout.nodeRange(domain) {
+            let fit = fit(index, node: node)
+            if Int(index.nodeFit[node]) != fit { return "node \(node): fit \(index.nodeFit[node]), not \(fit)" }
+            inDomain += fit
+            byClass[FitClass.of(fit)] += 1
+            if fit > 0 { nodeFits |= 1 << UInt64(FitClass.of(fit)) }
+        }
+        for fitClass in 1..<index.classes {
+            if index.nodes(withClass: fitClass, domain: domain) != byClass[fitClass] {
+                return "domain \(domain): count of class \(fitClass)"
+            }
+            if index.hasNode.contains(domain, row: fitClass) != (byClass[fitClass] > 0) {
+                return "domain \(domain): bit of class \(fitClass)"
+            }
+        }
+        if index.domainFit(domain) != inDomain { return "domain \(domain): fit \(index.domainFit(domain))" }
+        for bucket in 0..<index.byFit.count
+        where index.byFit.contains(domain, bucket: bucket) != (bucket == inDomain >> index.shift) {
+            return "domain \(domain): stands in bucket \(bucket)"
         }
         return nil
     }

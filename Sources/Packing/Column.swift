@@ -12,6 +12,12 @@
         self.count = count
     }
 
+    init(copying other: borrowing Column<Element>) {
+        unsafe base = UnsafeMutablePointer<Element>.allocate(capacity: max(other.count, 1))
+        count = other.count
+        unsafe base.initialize(from: other.base, count: max(other.count, 1))
+    }
+
     var bytes: Int { count * MemoryLayout<Element>.stride }
 
     deinit { unsafe base.deallocate() }

@@ -1,45 +1,48 @@
-// The bin-packing core: free capacity of all pools, and where a gang goes among them.
-// Owns no job names, clock, price or JSON. Pools are numbered by whoever uses it; preference comes as ranks.
+// The bin-packing core: free capacity of all pools, what is taken of it and given back. Where a gang goes: Find.swift.
+// Owns no job names, clock or JSON. Pools are numbered by whoever uses it; preference comes as ranks, prices and a mix.
 
 public import Model
-
-/// A pool that may hold a gang, with what a worker takes there. Lower ranks are tried first.
-public struct Target: Sendable {
-    public let pool: Int
-    public let rank: Int
-    public let need: WorkerNeed
-    let id: NeedID
-}
-
-/// A gang ready to be placed: how many workers, how far apart, and the pools that may hold it in order of preference.
-/// Made by `Packer.gang`; outdated once a pool it names changes (`Packer.generation`).
-public struct Gang: Sendable {
-    public var workers: Int
-    public let scope: Scope
-    /// By rising rank, then pool.
-    public fileprivate(set) var targets: [Target]
-    /// The packer's generation when the targets were resolved.
-    public fileprivate(set) var generation: UInt64
-}
 
 public struct Packer: ~Copyable {
     private(set) var pools = Slots<PoolPacker>()
     /// Counts changes of pools and indexes that outdate a `Gang`.
-    public private(set) var generation: UInt64 = 1
-    private var uses: UInt64 = 0
+    public internal(set) var generation: UInt64 = 1
+    var uses: UInt64 = 0
+    /// Where gangs of several groups or rules are laid out before it is known that they fit.
+    var trial = Trial()
+    /// The demand that usually comes, by falling weight.
+    private(set) var mix: [MixEntry] = []
     /// How many indexes a pool keeps that nobody claims.
     private let idleIndexesPerPool: Int
 
     public init(idleIndexesPerPool: Int = 16) { self.idleIndexesPerPool = idleIndexesPerPool }
 
+    private init(copying other: borrowing Packer) {
+        generation = other.generation
+        uses = other.uses
+        mix = other.mix
+        idleIndexesPerPool = other.idleIndexesPerPool
+        for number in 0..<other.pools.count where other.pools.isFilled(number) {
+            pools.put(PoolPacker(copying: other.pools[number]), at: number)
+        }
+    }
+
+    /// A packer of the same state that shares nothing with this one: what happens there has no effect here. Gangs that
+    /// were resolved here serve there too. Cost: the memory of all columns and indexes.
+    public func fork() -> Packer { Packer(copying: self) }
+
+    /// Tells which demand usually comes; fragmentation is measured against it from now on. Outdates no gang.
+    public mutating func setMix(_ entries: [MixEntry]) { mix = entries }
+
     // MARK: Pools
 
-    /// Puts an empty pool at `index`, or grows the one there, whose nodes must be the first of `layout`.
-    public mutating func put(pool index: Int, layout: PoolLayout, shape: NodeShape) {
+    /// Puts an empty pool at `index`, or grows the one there, whose nodes must be the first of `layout`, or changes its
+    /// price.
+    public mutating func put(pool index: Int, layout: PoolLayout, spec: PoolSpec) {
         if pools.isFilled(index) {
-            pools.put(PoolPacker(growing: pools[index], tree: layout, shape: shape), at: index)
+            pools.put(PoolPacker(growing: pools[index], tree: layout, spec: spec), at: index)
         } else {
-            pools.put(PoolPacker(tree: layout, shape: shape), at: index)
+            pools.put(PoolPacker(tree: layout, spec: spec), at: index)
         }
         generation += 1
     }
@@ -49,48 +52,14 @@ public struct Packer: ~Copyable {
         generation += 1
     }
 
+    /// Says whether new work may come to a node. What is there stays there.
     public func setSchedulable(pool: Int, node: Int, _ isSchedulable: Bool) {
-        pools[pool].setSchedulable(node, isSchedulable)
+        pools[pool].setFlag(.closed, !isSchedulable, node: node)
     }
-
-    // MARK: Gangs
 
     /// What a worker of `demand` takes in a pool, or nil where no node can ever hold it.
-    public func need(of demand: Demand, pool: Int) -> WorkerNeed? { pools[pool].need(of: demand) }
-
-    /// The most workers of `need` that one empty place of each scope could hold.
-    public func mostWhenEmpty(_ need: WorkerNeed, pool: Int, scope: Scope) -> Int {
-        let perNode = pools[pool].perNode(need)
-        switch scope {
-        case .node: return perNode
-        case .domain: return perNode * pools[pool].layout.largestDomain
-        case .block:
-            var largest = 0
-            for block in 0..<pools[pool].layout.blocks {
-                let domains = pools[pool].layout.domainRange(block)
-                if domains.isEmpty { continue }
-                let first = pools[pool].layout.nodeRange(domains.lowerBound).lowerBound
-                largest = max(largest, pools[pool].layout.nodeRange(domains.upperBound - 1).upperBound - first)
-            }
-            return perNode * largest
-        case .pool: return perNode * pools[pool].layout.nodes
-        }
-    }
-
-    /// Resolves a gang over pools given by rising rank. Makes indexes where a need is new.
-    /// Each pool is a (number, rank) pair whose nodes can hold a worker of `demand`; others are left out.
-    public mutating func gang(
-        workers: Int, demand: Demand, scope: Scope, pools candidates: [(pool: Int, rank: Int)]
-    ) -> Gang {
-        var targets: [Target] = []
-        targets.reserveCapacity(candidates.count)
-        for (number, rank) in candidates {
-            guard let need = pools[number].need(of: demand) else { continue }
-            let id = pools[number].index(for: need)
-            targets.append(Target(pool: number, rank: rank, need: need, id: id))
-        }
-        targets.sort { ($0.rank, $0.pool) < ($1.rank, $1.pool) }
-        return Gang(workers: workers, scope: scope, targets: targets, generation: generation)
+    public func need(of demand: Demand, pool: Int) -> WorkerNeed? {
+        pools[pool].need(of: demand).flatMap { pools[pool].perNode(IndexKey(need: $0)) > 0 ? $0 : nil }
     }
 
     /// Lets go of indexes beyond the idle limit that no gang of `claimed` uses. Outdates other gangs when it does.
@@ -103,64 +72,88 @@ public struct Packer: ~Copyable {
         }
     }
 
-    // MARK: Decisions
+    // MARK: Taking and giving back
 
-    /// The place for a gang: the lowest rank that holds it, in it the tightest fit, then the lowest pool.
-    /// False where it fits nowhere now. Pools for which `isHeld` says yes are passed over.
-    /// `placement` is written over and its storage reused; nothing is taken yet.
-    public mutating func find(
-        _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool = { _ in false }
-    ) -> Bool {
-        precondition(gang.generation == generation, "the gang is older than the pools")
-        var best = Fit.none
-        var bestAt = 0
-        for at in 0..<gang.targets.count {
-            let target = gang.targets[at]
-            // Nothing of a higher rank counts once a place is found, and nothing beats an exact fit of a node.
-            if best.key == 0 || best.key != Fit.none.key && gang.targets[bestAt].rank != target.rank { break }
-            let fit = pools[target.pool].fit(
-                target.id, workers: gang.workers, scope: gang.scope, below: best)
-            if fit < best && !isHeld(target.pool) { (best, bestAt) = (fit, at) }
+    /// Whether all that `placement` holds is free, stands within its pools, and no exclusive place stands in the way.
+    public func canTake(_ placement: Placement) -> Bool {
+        for (at, part) in placement.parts.enumerated() {
+            guard pools.isFilled(part.pool.index) else { return false }
+            for run in placement.runRange(at) where !mayStand(placement.runs[run], part, placement.exclusive) {
+                return false
+            }
         }
-        if best.key == Fit.none.key { return false }
-        let target = gang.targets[bestAt]
-        uses += 1
-        pools[target.pool].indexes[target.id.index].lastUse = uses
-        placement.pool = PoolSlot(target.pool)
-        placement.tier = best.tier
-        placement.gpusPerWorker = UInt16(target.need.gpus)
-        placement.cpuMillisPerWorker = UInt32(target.need.cpuMillis)
-        placement.memoryMiBPerWorker = UInt32(target.need.memoryMiB)
-        placement.runs.removeAll(keepingCapacity: true)
-        pools[target.pool].choose(target.id, workers: gang.workers, tier: best.tier, into: &placement.runs)
+        // Several runs may stand on one node, so only taking them tells.
+        var taken = 0
+        var fits = true
+        parts: for (at, part) in placement.parts.enumerated() {
+            for run in placement.runRange(at) {
+                guard pools[part.pool.index].canTake(placement.runs[run], of: part.need) else {
+                    fits = false
+                    break parts
+                }
+                pools[part.pool.index].change(placement.runs[run], of: part.need, isTaking: true)
+                taken += 1
+            }
+        }
+        for (at, part) in placement.parts.enumerated() {
+            for run in placement.runRange(at) where run < taken {
+                pools[part.pool.index].change(placement.runs[run], of: part.need, isTaking: false)
+            }
+        }
+        return fits
+    }
+
+    /// Whether a run is within its pool, in no other gang's exclusive place, and alone where it must be.
+    private func mayStand(_ run: NodeRun, _ part: PlacementPart, _ exclusive: Tier?) -> Bool {
+        let number = part.pool.index
+        guard run.nodes.upperBound <= pools[number].layout.nodes else { return false }
+        for node in run.nodes {
+            if pools[number].columns[node].flags.contains(.exclusive) { return false }
+            if exclusive != nil, !pools[number].isOpen(pools[number].layout.domain(of: node), to: exclusive) {
+                return false
+            }
+        }
         return true
     }
 
-    /// Whether `gang` fits the pool of one of its targets now: exact, and a few words.
-    public func fits(_ gang: borrowing Gang, target: Int) -> Bool {
-        let target = gang.targets[target]
-        return pools[target.pool].indexes[target.id.index].largestFit(gang.scope) >= gang.workers
+    /// Takes what `placement` holds. Precondition: all of it is free.
+    public func take(_ placement: Placement) {
+        change(placement, isTaking: true)
+        if placement.exclusive != nil { setExclusive(placement, true) }
     }
 
-    /// The most workers that one place of the gang's scope could take now in the pool of one of its targets.
-    public func largestFit(_ gang: borrowing Gang, target: Int) -> Int {
-        let target = gang.targets[target]
-        return pools[target.pool].indexes[target.id.index].largestFit(gang.scope)
+    /// Gives back what `placement` holds. Precondition: none of it is free.
+    public func give(_ placement: Placement) {
+        if placement.exclusive != nil { setExclusive(placement, false) }
+        change(placement, isTaking: false)
     }
 
-    /// The most workers of `need` that one place of `scope` in a pool could take now. Makes an index where the need is new.
-    public func largestFit(_ need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
-        if pools[number].perNode(need) == 0 { return 0 }
-        let id = pools[number].index(for: need)
-        return pools[number].indexes[id.index].largestFit(scope)
+    @inline(__always)
+    private func change(_ placement: Placement, isTaking: Bool) {
+        var run = 0
+        for part in placement.parts {
+            while run < part.runEnd {
+                pools[part.pool.index].change(placement.runs[run], of: part.need, isTaking: isTaking)
+                run += 1
+            }
+        }
     }
 
-    /// Whether all that `placement` holds is free, and stands within its pool.
-    public func canTake(_ placement: Placement) -> Bool { pools[placement.pool.index].canTake(placement) }
-
-    public func take(_ placement: Placement) { pools[placement.pool.index].take(placement) }
-
-    public func give(_ placement: Placement) { pools[placement.pool.index].give(placement) }
+    /// Closes the places in which an exclusive gang stands to all others, or opens them.
+    private func setExclusive(_ placement: Placement, _ isSet: Bool) {
+        for (at, part) in placement.parts.enumerated() {
+            let number = part.pool.index
+            for run in placement.runRange(at) {
+                let first = pools[number].layout.domain(of: placement.runs[run].nodes.lowerBound)
+                let last = pools[number].layout.domain(of: placement.runs[run].nodes.upperBound - 1)
+                for domain in pools[number].exclusiveDomains(first...last, placement.exclusive) {
+                    for node in pools[number].layout.nodeRange(domain) {
+                        pools[number].setFlag(.exclusive, isSet, node: node)
+                    }
+                }
+            }
+        }
+    }
 
     // MARK: Readings
 
@@ -171,23 +164,53 @@ public struct Packer: ~Copyable {
         return bytes
     }
 
-    /// GPUs of a pool that no gang holds, and those of them on nodes that accept new work.
+    /// GPUs of a pool of which nothing is taken, and those of them on nodes that accept ordinary work.
     public func freeGPUs(pool: Int) -> (all: Int, schedulable: Int) {
-        (pools[pool].gpusFree, pools[pool].gpusSchedulable)
+        (pools[pool].gpusFree, pools[pool].gpusOpen)
     }
 
-    /// Free GPUs of one node, as a mask, with free CPU and memory.
+    /// Wholly free GPUs of one node, as a mask, with free CPU and memory.
     public func free(pool: Int, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int) {
         let free = pools[pool].columns[node]
         return (free.gpuMask, Int(free.cpuMillis), Int(free.memoryMiB))
     }
 
-    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`. Exact: workers of one
-    /// need stand in no one's way but by their number, so each place holds its fit over the gang's size.
-    /// Makes an index where the need is new.
-    public func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Scope) -> Int {
-        if pools[number].perNode(need) == 0 { return 0 }
-        let id = pools[number].index(for: need)
-        return pools[number].indexes[id.index].gangsThatFit(workers, scope)
+    /// What is free of one GPU, in thousandths.
+    public func freeMilli(pool: Int, node: Int, gpu: Int) -> Int {
+        pools[pool].shares.isEmpty
+            ? Int(pools[pool].columns[node].gpuMask >> UInt16(gpu) & 1) * 1000 : pools[pool].shares.free(node, gpu: gpu)
+    }
+
+    /// The most workers of `need` that one place of `scope` in a pool could take now. Makes an index where the need is new.
+    public mutating func largestFit(_ need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
+        guard let id = plainIndex(need, pool: number) else { return 0 }
+        return pools[number].mostRoom(pools[number].indexes[id.index], .plain, tier: scope)
+    }
+
+    /// The most workers of `need` that one empty place of each scope could hold.
+    public func mostWhenEmpty(_ need: WorkerNeed, pool: Int, scope: Tier) -> Int {
+        pools[pool].mostRoomWhenEmpty(IndexKey(need: need), .plain, tier: scope)
+    }
+
+    /// How many gangs of `workers` fit at once in one pool, each within one place of `scope`. Exact where a node holds at
+    /// most sixteen workers: workers of one need stand in no one's way but by their number, so each place holds its fit
+    /// over the gang's size. Makes an index where the need is new.
+    public mutating func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
+        guard workers > 0, let id = plainIndex(need, pool: number) else { return 0 }
+        return pools[number].indexes[id.index].gangsThatFit(workers, scope, pools[number].layout)
+    }
+
+    private mutating func plainIndex(_ need: WorkerNeed, pool number: Int) -> IndexID? {
+        let key = IndexKey(need: need)
+        return pools[number].perNode(key) == 0 ? nil : pools[number].index(for: key)
+    }
+}
+
+extension PoolPacker {
+    /// The domains that an exclusive gang in some domains keeps from others.
+    func exclusiveDomains(_ domains: ClosedRange<Int>, _ exclusive: Tier?) -> Range<Int> {
+        if exclusive != .block { return domains.lowerBound..<domains.upperBound + 1 }
+        let first = layout.domainRange(layout.block(of: domains.lowerBound))
+        return first.lowerBound..<layout.domainRange(layout.block(of: domains.upperBound)).upperBound
     }
 }

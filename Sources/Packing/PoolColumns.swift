@@ -47,6 +47,18 @@ struct Layout: ~Copyable {
         }
     }
 
+    init(copying other: borrowing Layout) {
+        nodes = other.nodes
+        domains = other.domains
+        blocks = other.blocks
+        largestDomain = other.largestDomain
+        uniformDomain = other.uniformDomain
+        domainOfNode = Column(copying: other.domainOfNode)
+        domainStart = Column(copying: other.domainStart)
+        blockStart = Column(copying: other.blockStart)
+        blockOfDomain = Column(copying: other.blockOfDomain)
+    }
+
     var bytes: Int { domainOfNode.bytes + domainStart.bytes + blockStart.bytes + blockOfDomain.bytes }
 
     @inline(__always)
@@ -64,11 +76,23 @@ struct Layout: ~Copyable {
     func domainRange(_ block: Int) -> Range<Int> { Int(blockStart[block])..<Int(blockStart[block + 1]) }
 }
 
-/// What is free on a node, in one word: two nodes are in one state when their words are equal.
+/// What is free on a node, in one word: two nodes of a pool without shared GPUs are in one state when their words are equal.
 struct NodeFree: Equatable {
-    /// From the lowest bit: free memory and free CPU of 32 bits each, the mask of free GPUs of 16, then one bit that is
-    /// set where new work may not come.
+    /// From the lowest bit: free memory and free CPU of 32 bits each, the mask of wholly free GPUs of 16, then one bit for
+    /// each reason why new work may not come.
     var bits: UInt128
+
+    /// Why new work may not come to a node.
+    struct Flags: OptionSet {
+        let rawValue: UInt8
+
+        /// Cordoned, draining or down.
+        static let closed = Flags(rawValue: 1)
+        /// Kept out of ordinary placement.
+        static let spare = Flags(rawValue: 2)
+        /// In a place that an exclusive gang holds.
+        static let exclusive = Flags(rawValue: 4)
+    }
 
     init(bits: UInt128) { self.bits = bits }
 
@@ -90,10 +114,24 @@ struct NodeFree: Equatable {
     var gpus: Int { gpuMask.nonzeroBitCount }
 
     @inline(__always)
-    var isSchedulable: Bool {
-        get { bits >> 80 == 0 }
-        set { bits = newValue ? bits & ~(1 << 80) : bits | 1 << 80 }
+    var flags: Flags {
+        get { Flags(rawValue: UInt8(truncatingIfNeeded: bits >> 80)) }
+        set { bits = bits & ~(0xFF << 80) | UInt128(newValue.rawValue) << 80 }
     }
+
+    /// Whether ordinary work may come.
+    @inline(__always)
+    var isOpen: Bool { bits >> 80 == 0 }
+
+    /// Whether work may come that may also use spare nodes.
+    @inline(__always)
+    func isOpen(toSpares usesSpares: Bool) -> Bool {
+        bits >> 80 == 0 || usesSpares && flags == .spare
+    }
+
+    /// Whether anything is taken of a node that has `full` when empty.
+    @inline(__always)
+    func isUsed(full: NodeFree) -> Bool { (bits ^ full.bits) << 48 != 0 }
 
     /// Precondition: all of it is free.
     @inline(__always)
@@ -103,13 +141,13 @@ struct NodeFree: Equatable {
         return NodeFree(bits: bits - Self.amount(gpuMask, cpuMillis, memoryMiB))
     }
 
-    /// Precondition: none of it is free, and the sum is no more than `shape`.
+    /// Precondition: none of it is free, and the sum is no more than `full`.
     @inline(__always)
-    func with(_ gpuMask: UInt16, cpuMillis: UInt32, memoryMiB: UInt32, shape: NodeFree) -> NodeFree {
+    func with(_ gpuMask: UInt16, cpuMillis: UInt32, memoryMiB: UInt32, full: NodeFree) -> NodeFree {
         precondition(
-            self.gpuMask & gpuMask == 0 && shape.gpuMask & gpuMask == gpuMask, "a GPU would be given back twice")
+            self.gpuMask & gpuMask == 0 && full.gpuMask & gpuMask == gpuMask, "a GPU would be given back twice")
         precondition(
-            shape.cpuMillis - self.cpuMillis >= cpuMillis && shape.memoryMiB - self.memoryMiB >= memoryMiB,
+            full.cpuMillis - self.cpuMillis >= cpuMillis && full.memoryMiB - self.memoryMiB >= memoryMiB,
             "CPU or memory would be given back twice")
         return NodeFree(bits: bits + Self.amount(gpuMask, cpuMillis, memoryMiB))
     }
@@ -125,10 +163,12 @@ struct NodeFree: Equatable {
 struct NodeColumns: ~Copyable {
     private let free: Column<UInt128>
 
-    init(nodes: Int, shape: NodeShape) {
+    init(nodes: Int, full: NodeFree) {
         free = Column(count: nodes)
-        free.fill(0..<nodes, with: NodeFree(shape).bits)
+        free.fill(0..<nodes, with: full.bits)
     }
+
+    init(copying other: borrowing NodeColumns) { free = Column(copying: other.free) }
 
     var bytes: Int { free.bytes }
 
@@ -143,4 +183,42 @@ struct NodeColumns: ~Copyable {
     func endOfEqual(from start: Int, upTo end: Int) -> Int { free.endOfEqual(from: start, upTo: end) }
 
     func copyPrefix(from other: borrowing NodeColumns) { free.copyPrefix(from: other.free) }
+}
+
+/// Free thousandths of each GPU, in a pool that allows shares; nothing in others. Shape [nodes, GPUs of a node].
+struct ShareColumns: ~Copyable {
+    let gpus: Int
+    let isEmpty: Bool
+    private let milli: Column<UInt16>
+
+    init(nodes: Int, gpus: Int, allowsShares: Bool) {
+        self.gpus = gpus
+        isEmpty = !allowsShares
+        milli = Column(count: allowsShares ? nodes * gpus : 0)
+        if allowsShares { milli.fill(0..<nodes * gpus, with: 1000) }
+    }
+
+    init(copying other: borrowing ShareColumns) {
+        gpus = other.gpus
+        isEmpty = other.isEmpty
+        milli = Column(copying: other.milli)
+    }
+
+    var bytes: Int { milli.bytes }
+
+    @inline(__always)
+    func free(_ node: Int, gpu: Int) -> Int { Int(milli[node * gpus + gpu]) }
+
+    @inline(__always)
+    func set(_ node: Int, gpu: Int, to free: Int) { milli[node * gpus + gpu] = UInt16(free) }
+
+    /// How many shares of `size` fit in the GPUs of a node.
+    @inline(__always)
+    func fit(_ node: Int, size: Int) -> Int {
+        var fit = 0
+        for gpu in 0..<gpus { fit += free(node, gpu: gpu) / size }
+        return fit
+    }
+
+    func copyPrefix(from other: borrowing ShareColumns) { milli.copyPrefix(from: other.milli) }
 }

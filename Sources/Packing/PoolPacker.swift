@@ -1,42 +1,112 @@
-// One pool's free capacity and its indexes; takes and gives back placements and keeps every index true.
-// Knows no job, no price and no other pool.
+// One pool's free capacity and its indexes; takes and gives back the parts of placements and keeps every index true.
+// Knows no job, no other pool, and no rule that spans more than one node.
 
 import Model
 
 /// Refers to one `DemandIndex` of a pool; valid until that index is let go.
-struct NeedID: Hashable, Sendable {
+struct IndexID: Hashable, Sendable {
     var index: Int
 }
 
 struct PoolPacker: ~Copyable {
     let layout: Layout
     let shape: NodeShape
+    /// An empty node without flags.
+    let full: NodeFree
     let columns: NodeColumns
+    let shares: ShareColumns
+    let sparesPerDomain: Int
+    var priceMicroUSDPerGPUHour: Int64
     private(set) var indexes = Slots<DemandIndex>()
+    /// Wholly free GPUs.
     private(set) var gpusFree: Int
-    private(set) var gpusSchedulable: Int
+    /// Those of them where ordinary work may come.
+    private(set) var gpusOpen: Int
+    /// Shapes [domains] and [blocks]: nodes of which anything is taken.
+    let usedInDomain: Column<UInt32>
+    let usedInBlock: Column<UInt32>
+    /// Shape [domains]: 1 for what the gang that is being laid out holds already, so that its own work stands in the way
+    /// of none of its exclusive places. All 0 between decisions.
+    let isOwn: Column<UInt8>
 
-    init(tree: PoolLayout, shape: NodeShape) {
+    init(tree: PoolLayout, spec: PoolSpec) {
         layout = Layout(tree)
-        self.shape = shape
-        columns = NodeColumns(nodes: layout.nodes, shape: shape)
+        shape = spec.node
+        full = NodeFree(spec.node)
+        columns = NodeColumns(nodes: layout.nodes, full: full)
+        shares = ShareColumns(nodes: layout.nodes, gpus: shape.gpus, allowsShares: spec.allowsGPUShares)
+        sparesPerDomain = spec.sparesPerDomain
+        priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
         gpusFree = layout.nodes * shape.gpus
-        gpusSchedulable = gpusFree
+        gpusOpen = gpusFree
+        usedInDomain = Column(count: layout.domains)
+        usedInBlock = Column(count: layout.blocks)
+        isOwn = Column(count: layout.domains)
+        for domain in 0..<layout.domains where sparesPerDomain > 0 {
+            for node in spareNodes(domain) { setFlag(.spare, true, node: node) }
+        }
     }
 
-    /// A larger pool whose first nodes are those of `smaller`, with all that is taken from them.
-    init(growing smaller: borrowing PoolPacker, tree: PoolLayout, shape: NodeShape) {
-        precondition(shape == smaller.shape, "a pool grew nodes of another shape")
+    /// A larger pool, or one at another price, whose first nodes are those of `smaller`, with all that is taken from them.
+    init(growing smaller: borrowing PoolPacker, tree: PoolLayout, spec: PoolSpec) {
+        precondition(spec.node == smaller.shape, "a pool grew nodes of another shape")
         precondition(tree.nodeCount >= smaller.layout.nodes, "a pool grew smaller")
-        self.init(tree: tree, shape: shape)
+        precondition(
+            spec.allowsGPUShares != smaller.shares.isEmpty && spec.sparesPerDomain == smaller.sparesPerDomain,
+            "a pool grew under other rules")
+        self.init(tree: tree, spec: spec)
         columns.copyPrefix(from: smaller.columns)
-        gpusFree += smaller.gpusFree - smaller.layout.nodes * shape.gpus
-        gpusSchedulable += smaller.gpusSchedulable - smaller.layout.nodes * shape.gpus
+        shares.copyPrefix(from: smaller.shares)
+        recount()
         for at in 0..<smaller.indexes.count where smaller.indexes.isFilled(at) {
             let lastUse = smaller.indexes[at].lastUse
-            makeIndex(smaller.indexes[at].need, perNode: smaller.indexes[at].perNode, at: at)
+            makeIndex(smaller.indexes[at].key, perNode: smaller.indexes[at].perNode, at: at)
             indexes[at].lastUse = lastUse
         }
+    }
+
+    /// A copy that shares nothing. Cost: its memory.
+    init(copying other: borrowing PoolPacker) {
+        layout = Layout(copying: other.layout)
+        shape = other.shape
+        full = other.full
+        columns = NodeColumns(copying: other.columns)
+        shares = ShareColumns(copying: other.shares)
+        sparesPerDomain = other.sparesPerDomain
+        priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
+        gpusFree = other.gpusFree
+        gpusOpen = other.gpusOpen
+        usedInDomain = Column(copying: other.usedInDomain)
+        usedInBlock = Column(copying: other.usedInBlock)
+        isOwn = Column(copying: other.isOwn)
+        for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
+            indexes.put(DemandIndex(copying: other.indexes[at]), at: at)
+        }
+    }
+
+    /// Counts what follows from the columns again. Cost: the nodes.
+    private mutating func recount() {
+        gpusFree = 0
+        gpusOpen = 0
+        for block in 0..<layout.blocks {
+            usedInBlock[block] = 0
+            for domain in layout.domainRange(block) {
+                usedInDomain[domain] = 0
+                for node in layout.nodeRange(domain) {
+                    let free = columns[node]
+                    gpusFree += free.gpus
+                    if free.isOpen { gpusOpen += free.gpus }
+                    if free.isUsed(full: full) { usedInDomain[domain] += 1 }
+                }
+                usedInBlock[block] += usedInDomain[domain]
+            }
+        }
+    }
+
+    /// The last nodes of a domain, which ordinary work may not have.
+    func spareNodes(_ domain: Int) -> Range<Int> {
+        let nodes = layout.nodeRange(domain)
+        return max(nodes.lowerBound, nodes.upperBound - sparesPerDomain)..<nodes.upperBound
     }
 
     // MARK: Needs
@@ -44,45 +114,51 @@ struct PoolPacker: ~Copyable {
     /// What a worker of `demand` takes from a node here, or nil where an empty node cannot hold one.
     /// CPU and memory that the demand leaves out are the node's share by GPU, rounded down.
     func need(of demand: Demand) -> WorkerNeed? {
-        guard demand.gpus > 0, demand.gpus <= shape.gpus else { return nil }
-        let cpuMillis = demand.cpuMillis ?? shape.cpuMillis * demand.gpus / shape.gpus
-        let memoryMiB = demand.memoryMiB ?? shape.memoryMiB * demand.gpus / shape.gpus
+        guard demand.gpus <= shape.gpus else { return nil }
+        if demand.gpuMilli < 1000 && demand.gpus > 0 && shares.isEmpty { return nil }
+        let milli = demand.totalMilli
+        let cpuMillis = demand.cpuMillis ?? shape.cpuMillis * milli / (1000 * max(1, shape.gpus))
+        let memoryMiB = demand.memoryMiB ?? shape.memoryMiB * milli / (1000 * max(1, shape.gpus))
         guard cpuMillis <= shape.cpuMillis, memoryMiB <= shape.memoryMiB else { return nil }
-        return WorkerNeed(gpus: demand.gpus, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
+        return WorkerNeed(
+            gpus: demand.gpus, gpuMilli: demand.gpus == 1 ? demand.gpuMilli : 1000, cpuMillis: cpuMillis,
+            memoryMiB: memoryMiB)
     }
 
-    /// The most workers of `need` that an empty node holds.
-    func perNode(_ need: WorkerNeed) -> Int {
-        var count = shape.gpus / need.gpus
+    /// The most workers of a kind that an empty node holds.
+    func perNode(_ key: IndexKey) -> Int {
+        let need = key.need
+        var count = key.mostPerNode
+        if need.gpus > 0 { count = min(count, shape.gpus / need.gpus * (need.isShare ? 1000 / need.gpuMilli : 1)) }
         if need.cpuMillis > 0 { count = min(count, shape.cpuMillis / need.cpuMillis) }
         if need.memoryMiB > 0 { count = min(count, shape.memoryMiB / need.memoryMiB) }
-        return count
+        return count / key.quantum * key.quantum
     }
 
-    /// The index for `need`, made from the columns where there is none yet. Cost of making: the nodes of the pool.
-    /// Precondition: an empty node holds a worker.
-    mutating func index(for need: WorkerNeed) -> NeedID {
+    /// The index for a kind of worker, made from the columns where there is none yet. Cost of making: the nodes of the
+    /// pool. Precondition: an empty node holds a worker.
+    mutating func index(for key: IndexKey) -> IndexID {
         var empty = indexes.count
         for at in 0..<indexes.count {
             if !indexes.isFilled(at) {
                 empty = min(empty, at)
-            } else if indexes[at].need == need {
-                return NeedID(index: at)
+            } else if indexes[at].key == key {
+                return IndexID(index: at)
             }
         }
-        makeIndex(need, perNode: perNode(need), at: empty)
-        return NeedID(index: empty)
+        makeIndex(key, perNode: perNode(key), at: empty)
+        return IndexID(index: empty)
     }
 
-    private mutating func makeIndex(_ need: WorkerNeed, perNode: Int, at: Int) {
-        indexes.put(DemandIndex(need: need, perNode: perNode, layout: layout, shape: shape), at: at)
+    private mutating func makeIndex(_ key: IndexKey, perNode: Int, at: Int) {
+        indexes.put(DemandIndex(key: key, perNode: perNode, layout: layout, shape: shape), at: at)
         for block in 0..<layout.blocks {
             for domain in layout.domainRange(block) {
                 var start = layout.nodeRange(domain).lowerBound
                 let end = layout.nodeRange(domain).upperBound
                 while start < end {
-                    let next = columns.endOfEqual(from: start, upTo: end)
-                    let fit = indexes[at].fit(columns[start])
+                    let next = key.need.isShare ? start + 1 : columns.endOfEqual(from: start, upTo: end)
+                    let fit = fit(indexes[at], node: start)
                     indexes[at].refresh(start..<next, from: 0, to: fit, domain: domain, block: block)
                     start = next
                 }
@@ -90,8 +166,15 @@ struct PoolPacker: ~Copyable {
         }
     }
 
+    /// Workers of an index that fit in a node now, from the columns.
+    @inline(__always)
+    func fit(_ index: borrowing DemandIndex, node: Int) -> Int {
+        index.fit(
+            columns[node], shares: index.need.isShare ? shares.fit(node, size: index.need.gpuMilli) : 0)
+    }
+
     var bytes: Int {
-        var bytes = layout.bytes + columns.bytes
+        var bytes = layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
         for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
         return bytes
     }
@@ -116,46 +199,41 @@ struct PoolPacker: ~Copyable {
 
     // MARK: Changes
 
-    /// Whether all that `placement` holds is free, and stands within this pool.
-    func canTake(_ placement: Placement) -> Bool {
-        if placement.gpusPerWorker == 0 { return false }
-        for run in placement.runs {
-            let first = Int(run.node)
-            if first + Int(run.nodeCount) > layout.nodes { return false }
-            let workers = run.gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
-            for node in first..<first + Int(run.nodeCount) {
-                let free = columns[node]
-                if free.gpuMask & run.gpuMask != run.gpuMask { return false }
-                if workers * Int(placement.cpuMillisPerWorker) > Int(free.cpuMillis) { return false }
-                if workers * Int(placement.memoryMiBPerWorker) > Int(free.memoryMiB) { return false }
+    /// Whether all that a run holds is free, and stands within this pool.
+    func canTake(_ run: NodeRun, of need: WorkerNeed) -> Bool {
+        if run.nodeCount == 0 || run.workers == 0 || run.nodes.upperBound > layout.nodes { return false }
+        let workers = Int(run.workers)
+        let milli = workers * need.gpuMilli
+        if need.isShare && (run.gpuMask.nonzeroBitCount != 1 || shares.isEmpty || milli > 1000) { return false }
+        if !need.isShare && run.gpuMask.nonzeroBitCount != workers * need.gpus { return false }
+        if run.gpuMask & ~full.gpuMask != 0 { return false }
+        for node in run.nodes {
+            let free = columns[node]
+            if workers * need.cpuMillis > Int(free.cpuMillis) { return false }
+            if workers * need.memoryMiB > Int(free.memoryMiB) { return false }
+            if need.isShare {
+                if shares.free(node, gpu: run.gpuMask.trailingZeroBitCount) < milli { return false }
+            } else if free.gpuMask & run.gpuMask != run.gpuMask {
+                return false
             }
         }
         return true
     }
 
-    /// Takes what `placement` holds. Precondition: all of it is free.
-    mutating func take(_ placement: Placement) {
-        for run in placement.runs { change(run, of: placement, isTaking: true) }
-    }
-
-    /// Gives back what `placement` holds. Precondition: none of it is free.
-    mutating func give(_ placement: Placement) {
-        for run in placement.runs { change(run, of: placement, isTaking: false) }
-    }
-
-    /// Changes the nodes of a run, domain by domain, and in each all neighbours in equal state at once: what is the same
-    /// for every node stays the same, so they fit the same before and after.
+    /// Takes what a run holds, or gives it back. Precondition: all of it is free, or none of it.
+    ///
+    /// Nodes change domain by domain, and in each all neighbours in equal state at once: what is the same for every node
+    /// stays the same, so they fit the same before and after.
     @inline(__always)
-    private mutating func change(_ run: NodeRun, of placement: Placement, isTaking: Bool) {
+    mutating func change(_ run: NodeRun, of need: WorkerNeed, isTaking: Bool) {
+        if need.isShare || !shares.isEmpty { return changeSharing(run, of: need, isTaking: isTaking) }
         let gpus = run.gpuMask.nonzeroBitCount
-        let workers = UInt32(gpus) / UInt32(placement.gpusPerWorker)
-        let cpuMillis = workers * placement.cpuMillisPerWorker
-        let memoryMiB = workers * placement.memoryMiBPerWorker
-        let end = Int(run.node) + Int(run.nodeCount)
-        var start = Int(run.node)
+        let cpuMillis = UInt32(Int(run.workers) * need.cpuMillis)
+        let memoryMiB = UInt32(Int(run.workers) * need.memoryMiB)
+        let end = run.nodes.upperBound
+        var start = run.nodes.lowerBound
         var domain = layout.domain(of: start)
-        var schedulable = 0
-        let full = NodeFree(shape)
+        var open = 0
         while start < end {
             let domainEnd = min(layout.nodeRange(domain).upperBound, end)
             let block = layout.block(of: domain)
@@ -165,31 +243,80 @@ struct PoolPacker: ~Copyable {
                 let new =
                     isTaking
                     ? old.without(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
-                    : old.with(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB, shape: full)
+                    : old.with(run.gpuMask, cpuMillis: cpuMillis, memoryMiB: memoryMiB, full: full)
                 columns.fill(start..<next, with: new)
-                if old.isSchedulable {
-                    schedulable += next - start
-                    refresh(start..<next, from: old, to: new, domain: domain, block: block)
-                }
+                if old.isOpen { open += next - start }
+                noteUse(start..<next, from: old, to: new, domain: domain, block: block)
+                refresh(start..<next, from: old, to: new, domain: domain, block: block)
                 start = next
             }
             domain += 1
         }
         let sign = isTaking ? -gpus : gpus
         gpusFree += sign * Int(run.nodeCount)
-        gpusSchedulable += sign * schedulable
+        gpusOpen += sign * open
     }
 
-    /// Says whether new work may come to a node. What is there stays there.
-    mutating func setSchedulable(_ node: Int, _ isSchedulable: Bool) {
+    /// The same in a pool that allows shares: node by node, for equal words say nothing of shares.
+    private mutating func changeSharing(_ run: NodeRun, of need: WorkerNeed, isTaking: Bool) {
+        let cpuMillis = UInt32(Int(run.workers) * need.cpuMillis)
+        let memoryMiB = UInt32(Int(run.workers) * need.memoryMiB)
+        for node in run.nodes {
+            let old = columns[node]
+            var mask = run.gpuMask
+            if need.isShare {
+                let gpu = mask.trailingZeroBitCount
+                let before = shares.free(node, gpu: gpu)
+                let milli = Int(run.workers) * need.gpuMilli
+                let after = before + (isTaking ? -milli : milli)
+                precondition(0 <= after && after <= 1000, "a share of a GPU would be given twice")
+                shares.set(node, gpu: gpu, to: after)
+                // The mask holds wholly free GPUs only.
+                mask = (before == 1000) != (after == 1000) ? mask : 0
+            } else {
+                for gpu in 0..<shape.gpus where mask >> UInt16(gpu) & 1 == 1 {
+                    shares.set(node, gpu: gpu, to: isTaking ? 0 : 1000)
+                }
+            }
+            let new =
+                isTaking
+                ? old.without(mask, cpuMillis: cpuMillis, memoryMiB: memoryMiB)
+                : old.with(mask, cpuMillis: cpuMillis, memoryMiB: memoryMiB, full: full)
+            columns.fill(node..<node + 1, with: new)
+            let gpus = new.gpus - old.gpus
+            gpusFree += gpus
+            if old.isOpen { gpusOpen += gpus }
+            let domain = layout.domain(of: node)
+            let block = layout.block(of: domain)
+            noteUse(node..<node + 1, from: old, to: new, domain: domain, block: block)
+            refreshSharing(node, domain: domain, block: block)
+        }
+    }
+
+    @inline(__always)
+    private func noteUse(_ nodes: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {
+        let (was, isNow) = (old.isUsed(full: full), new.isUsed(full: full))
+        if was == isNow { return }
+        let change = isNow ? UInt32(nodes.count) : 0 &- UInt32(nodes.count)
+        usedInDomain[domain] &+= change
+        usedInBlock[block] &+= change
+    }
+
+    /// Sets or clears one reason why new work may not come to a node. What is there stays there.
+    mutating func setFlag(_ flag: NodeFree.Flags, _ isSet: Bool, node: Int) {
         let old = columns[node]
-        if old.isSchedulable == isSchedulable { return }
         var new = old
-        new.isSchedulable = isSchedulable
+        if isSet { new.flags.insert(flag) } else { new.flags.remove(flag) }
+        if new == old { return }
         columns.fill(node..<node + 1, with: new)
-        gpusSchedulable += isSchedulable ? old.gpus : -old.gpus
+        gpusOpen += (new.isOpen ? old.gpus : 0) - (old.isOpen ? old.gpus : 0)
         let domain = layout.domain(of: node)
-        refresh(node..<node + 1, from: old, to: new, domain: domain, block: layout.block(of: domain))
+        let block = layout.block(of: domain)
+        if shares.isEmpty {
+            refresh(node..<node + 1, from: old, to: new, domain: domain, block: block)
+        } else {
+            refreshSharing(node, domain: domain, block: block)
+        }
     }
 
     /// Brings every index up to date with nodes of one domain that all went from one state to another.
@@ -198,6 +325,14 @@ struct PoolPacker: ~Copyable {
         for at in 0..<indexes.count where indexes.isFilled(at) {
             indexes[at].refresh(
                 range, from: indexes[at].fit(old), to: indexes[at].fit(new), domain: domain, block: block)
+        }
+    }
+
+    private func refreshSharing(_ node: Int, domain: Int, block: Int) {
+        for at in 0..<indexes.count where indexes.isFilled(at) {
+            let fit = fit(indexes[at], node: node)
+            indexes[at].refresh(
+                node..<node + 1, from: Int(indexes[at].nodeFit[node]), to: fit, domain: domain, block: block)
         }
     }
 }

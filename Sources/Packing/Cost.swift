@@ -1,0 +1,42 @@
+// What a place costs: price, fragmentation left behind and topology worse than preferred, in integer micro-USD per hour.
+// Knows no gang and no pool; all amounts are handed in.
+
+import Model
+
+enum Cost {
+    /// Sums stay far from overflow below this; what costs more costs this.
+    private static let most = Int64.max / 8
+
+    /// The price of a capacity of GPUs in thousandths, rounded up.
+    @inline(__always)
+    static func price(milli: Int, microUSDPerGPUHour: Int64) -> Int64 {
+        let (product, overflow) = Int64(milli).multipliedReportingOverflow(by: microUSDPerGPUHour)
+        if overflow || product > most { return slowPrice(milli, microUSDPerGPUHour) }
+        return (product + 999) / 1000
+    }
+
+    private static func slowPrice(_ milli: Int, _ price: Int64) -> Int64 {
+        Int64(min(Int128(most), (Int128(milli) * Int128(price) + 999) / 1000))
+    }
+
+    /// A twentieth of the price for each tier beyond the preferred one.
+    @inline(__always)
+    static func topology(_ tier: Tier, preferred: Tier?, price: Int64) -> Int64 {
+        guard let preferred, tier > preferred else { return 0 }
+        return Int64(tier.rawValue - preferred.rawValue) * (price / 20)
+    }
+}
+
+/// How good a place is among those of one rank: smaller is better.
+struct Merit: Comparable {
+    var total: Int64
+    /// `Fit.key`, or the tier of a gang laid out part by part.
+    var fit: UInt64
+
+    static let none = Merit(total: .max, fit: .max)
+
+    @inline(__always)
+    static func < (left: Merit, right: Merit) -> Bool {
+        left.total != right.total ? left.total < right.total : left.fit < right.fit
+    }
+}

@@ -1,0 +1,215 @@
+// A gang as the packer sees it: its form, and that form resolved over the pools that may hold it.
+// Knows no job; two jobs of equal form fit or do not fit together.
+
+public import Model
+
+/// Everything of a job that decides where its gang may go, but for the pools it may use.
+public struct GangForm: Hashable, Sendable {
+    /// Equal workers, without their name.
+    public struct Group: Hashable, Sendable {
+        /// The least and the most workers at speed 1000.
+        public var count: Int
+        public var maxCount: Int
+        public var demand: Demand
+        public var segment: Segment?
+        public var spread: Spread
+
+        public init(
+            count: Int, maxCount: Int? = nil, demand: Demand, segment: Segment? = nil, spread: Spread = .none
+        ) {
+            self.count = count
+            self.maxCount = maxCount ?? count
+            self.demand = demand
+            self.segment = segment
+            self.spread = spread
+        }
+    }
+
+    public var groups: [Group]
+    /// The largest tier over which the gang may be spread now.
+    public var scope: Tier
+    /// The tier beyond which each step costs.
+    public var preferred: Tier?
+    public var split: Split?
+    public var exclusive: Tier?
+    public var scaleBySpeed: Bool
+    public var usesSpares: Bool
+
+    public init(
+        groups: [Group], scope: Tier, preferred: Tier? = nil, split: Split? = nil, exclusive: Tier? = nil,
+        scaleBySpeed: Bool = false, usesSpares: Bool = false
+    ) {
+        self.groups = groups
+        self.scope = scope
+        self.preferred = preferred
+        self.split = split
+        self.exclusive = exclusive
+        self.scaleBySpeed = scaleBySpeed
+        self.usesSpares = usesSpares
+    }
+
+    /// `scope` is the tier asked for now: the preferred one while the job has patience, else the required one.
+    public init(_ spec: JobSpec, scope: Tier) {
+        self.init(
+            groups: spec.workers.map {
+                Group(
+                    count: $0.count, maxCount: $0.maxCount, demand: $0.demand, segment: $0.segment, spread: $0.spread)
+            },
+            scope: scope, preferred: spec.scope.preferred, split: spec.split, exclusive: spec.exclusive,
+            scaleBySpeed: spec.scaleBySpeed, usesSpares: spec.usesSpares)
+    }
+
+    /// The group that is placed first: the one with most GPU capacity, then the one with most workers, then the first.
+    public var lead: Int {
+        var lead = 0
+        for at in groups.indices {
+            let (group, best) = (groups[at], groups[lead])
+            let key = (group.count * group.demand.totalMilli, group.count)
+            if key > (best.count * best.demand.totalMilli, best.count) { lead = at }
+        }
+        return lead
+    }
+
+    /// The least and most workers of a group in a pool of a speed.
+    public func workers(_ group: Int, speedMilli: Int) -> ClosedRange<Int> {
+        let group = groups[group]
+        let quantum = group.segment?.size ?? 1
+        if !scaleBySpeed || speedMilli == 1000 { return group.count...max(group.count, group.maxCount) }
+        let scaled = (group.count * 1000 + speedMilli - 1) / speedMilli
+        let least = (scaled + quantum - 1) / quantum * quantum
+        return least...max(least, group.maxCount * 1000 / speedMilli / quantum * quantum)
+    }
+
+    /// Whether one group goes where it fits, with no rule that spans nodes.
+    var isSimple: Bool {
+        guard groups.count == 1, split == nil, exclusive == nil else { return false }
+        let group = groups[0]
+        return group.maxCount <= group.count && Quota(group, exclusive: nil).isPlain
+    }
+}
+
+/// A pool that may hold a gang, as its user sees it. Lower ranks are always preferred.
+public struct Candidate: Sendable {
+    public var pool: Int
+    public var rank: Int
+    public var priceMicroUSDPerGPUHour: Int64
+    public var speedMilli: Int
+    /// Equal for pools of one provider.
+    public var provider: Int
+    /// Equal for pools of one region of one provider.
+    public var region: Int
+
+    public init(
+        pool: Int, rank: Int, priceMicroUSDPerGPUHour: Int64 = 0, speedMilli: Int = 1000, provider: Int = 0,
+        region: Int = 0
+    ) {
+        self.pool = pool
+        self.rank = rank
+        self.priceMicroUSDPerGPUHour = priceMicroUSDPerGPUHour
+        self.speedMilli = speedMilli
+        self.provider = provider
+        self.region = region
+    }
+}
+
+/// A pool that may hold a gang.
+public struct Target: Sendable {
+    public let pool: Int
+    public let rank: Int
+    /// What a worker of the lead group takes there.
+    public let need: WorkerNeed
+    /// The least workers of the lead group that must fit in one place of the scope; with a split, in the pool.
+    public let workers: Int
+    let id: IndexID
+    let price: Int64
+    let speedMilli: Int
+    let provider: Int
+    let region: Int
+}
+
+/// One group in one target.
+struct GroupTarget: Sendable {
+    let need: WorkerNeed
+    let id: IndexID
+    /// The least and the most workers in this pool's speed.
+    let least: Int
+    let most: Int
+}
+
+/// A gang ready to be placed: its form and the pools that may hold it in order of preference.
+/// Made by `Packer.gang`; outdated once a pool it names changes (`Packer.generation`).
+public struct Gang: Sendable {
+    public let form: GangForm
+    public let lead: Int
+    /// By rising rank, then price, then pool.
+    public let targets: [Target]
+    /// The packer's generation when the targets were resolved.
+    public let generation: UInt64
+    let isSimple: Bool
+    /// Shape [targets, groups].
+    let groups: [GroupTarget]
+    /// Groups in the order in which they are placed: the lead first, then by falling capacity.
+    let order: [Int]
+
+    public var isEmpty: Bool { targets.isEmpty }
+
+    @inline(__always)
+    func group(_ group: Int, target: Int) -> GroupTarget { groups[target * form.groups.count + group] }
+}
+
+extension Packer {
+    /// Resolves a gang over pools. Makes indexes where a kind of worker is new. Pools that cannot hold a worker of some
+    /// group are left out.
+    public mutating func gang(_ form: GangForm, pools candidates: [Candidate]) -> Gang {
+        let lead = form.lead
+        var targets: [Target] = []
+        var groups: [GroupTarget] = []
+        targets.reserveCapacity(candidates.count)
+        let sorted = candidates.sorted {
+            ($0.rank, $0.priceMicroUSDPerGPUHour, $0.pool) < ($1.rank, $1.priceMicroUSDPerGPUHour, $1.pool)
+        }
+        candidates: for candidate in sorted {
+            let speed = candidate.speedMilli
+            var here: [GroupTarget] = []
+            for (at, group) in form.groups.enumerated() {
+                guard let need = pools[candidate.pool].need(of: group.demand) else { continue candidates }
+                let key = IndexKey(group, need: need, usesSpares: form.usesSpares)
+                guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
+                let workers = form.workers(at, speedMilli: speed)
+                here.append(
+                    GroupTarget(
+                        need: need, id: pools[candidate.pool].index(for: key), least: workers.lowerBound,
+                        most: workers.upperBound))
+            }
+            let quantum = form.groups[lead].segment?.size ?? 1
+            let leastInPool = form.split.map { ($0.minWorkersPerPool + quantum - 1) / quantum * quantum }
+            targets.append(
+                Target(
+                    pool: candidate.pool, rank: candidate.rank, need: here[lead].need,
+                    workers: min(here[lead].least, leastInPool ?? .max), id: here[lead].id,
+                    price: candidate.priceMicroUSDPerGPUHour, speedMilli: speed, provider: candidate.provider,
+                    region: candidate.region))
+            groups += here
+        }
+        let order = form.groups.indices.sorted { left, right in
+            if left == lead || right == lead { return left == lead && right != lead }
+            let (a, b) = (form.groups[left], form.groups[right])
+            let (ka, kb) = (a.count * a.demand.totalMilli, b.count * b.demand.totalMilli)
+            return ka != kb ? ka > kb : left < right
+        }
+        return Gang(
+            form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple, groups: groups,
+            order: order)
+    }
+}
+
+extension IndexKey {
+    init(_ group: GangForm.Group, need: WorkerNeed, usesSpares: Bool) {
+        self.init(need: need)
+        mostPerNode = min(group.spread.workersPerNode ?? mostPerNode, mostPerNode)
+        // Of workers that a domain may hold, a node may hold no more.
+        mostPerNode = min(group.spread.workersPerDomain ?? mostPerNode, mostPerNode)
+        if let segment = group.segment, segment.tier == .node { quantum = segment.size }
+        self.usesSpares = usesSpares
+    }
+}

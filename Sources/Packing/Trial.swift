@@ -1,0 +1,357 @@
+// Laying out a gang of several groups or rules: groups are taken one by one, the hardest first, within one place after the
+// other until all of them stand; then all is undone and the best layout is told. A trial costs what it touches.
+
+import Model
+
+/// What is laid out at present, and the best that was laid out before.
+struct Trial {
+    /// One group's workers in one pool.
+    struct Piece {
+        var group: Int
+        var target: Int
+        var workers: Int
+        /// Where its runs begin; they end where those of the next piece begin.
+        var runStart: Int
+    }
+
+    var pieces: [Piece] = []
+    var runs: [NodeRun] = []
+    /// Runs of the group being placed.
+    var scratch: [NodeRun] = []
+    var counts: [Int] = []
+    var best: Layout?
+
+    /// A finished layout and what it costs.
+    struct Layout {
+        var pieces: [Piece]
+        var runs: [NodeRun]
+        var tier: Tier
+        var cost: PlacementCost
+        var merit: TrialMerit
+    }
+
+    func runRange(_ piece: Int) -> Range<Int> {
+        pieces[piece].runStart..<(piece + 1 < pieces.count ? pieces[piece + 1].runStart : runs.count)
+    }
+}
+
+/// Which of two layouts of one rank is better: smaller is better.
+struct TrialMerit: Comparable {
+    /// For an elastic gang: tier << 48 less the workers it got; else 0.
+    var size: Int
+    var total: Int64
+    var tier: Tier
+    var target: Int
+
+    static func < (left: TrialMerit, right: TrialMerit) -> Bool {
+        (left.size, left.total, Int(left.tier.rawValue), left.target)
+            < (right.size, right.total, Int(right.tier.rawValue), right.target)
+    }
+}
+
+extension Packer {
+    mutating func findByTrial(
+        _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool
+    ) -> Bool {
+        trial.best = nil
+        var at = 0
+        while at < gang.targets.count {
+            let rank = gang.targets[at].rank
+            while at < gang.targets.count && gang.targets[at].rank == rank {
+                if !isHeld(gang.targets[at].pool) { layOut(gang, target: at) }
+                at += 1
+            }
+            if trial.best == nil && gang.form.split != nil { layOutSplit(gang, upTo: at, isHeld: isHeld) }
+            if trial.best != nil { break }
+        }
+        guard let best = trial.best else { return false }
+        write(best, of: gang, into: &placement)
+        trial.best = nil
+        return true
+    }
+
+    private mutating func write(_ layout: Trial.Layout, of gang: borrowing Gang, into placement: inout Placement) {
+        placement.tier = layout.tier
+        placement.exclusive = gang.form.exclusive
+        placement.cost = layout.cost
+        placement.parts.removeAll(keepingCapacity: true)
+        placement.runs.removeAll(keepingCapacity: true)
+        let ends = layout.pieces.dropFirst().map(\.runStart) + [layout.runs.count]
+        var order = Array(layout.pieces.indices)
+        order.sort {
+            let (a, b) = (layout.pieces[$0], layout.pieces[$1])
+            return (a.group, gang.targets[a.target].pool) < (b.group, gang.targets[b.target].pool)
+        }
+        for at in order {
+            let piece = layout.pieces[at]
+            let target = gang.targets[piece.target]
+            let group = gang.group(piece.group, target: piece.target)
+            pools[target.pool].indexes[group.id.index].lastUse = uses
+            placement.runs += layout.runs[piece.runStart..<ends[at]]
+            placement.parts.append(
+                PlacementPart(
+                    group: piece.group, pool: PoolSlot(target.pool), need: group.need, runEnd: placement.runs.count))
+        }
+    }
+
+    // MARK: In one pool
+
+    /// Lays the gang out in one pool, in the smallest tier that holds its least counts, and keeps it when it is the best.
+    private mutating func layOut(_ gang: borrowing Gang, target at: Int) {
+        let target = gang.targets[at]
+        trial.counts.removeAll(keepingCapacity: true)
+        var leastMilli = 0
+        var isElastic = false
+        for group in gang.form.groups.indices {
+            let here = gang.group(group, target: at)
+            trial.counts.append(here.least)
+            leastMilli += here.least * here.need.totalMilli
+            if here.most > here.least { isElastic = true }
+        }
+        let leastPrice = Cost.price(milli: leastMilli, microUSDPerGPUHour: target.price)
+        if !isElastic, let best = trial.best, best.cost.total < leastPrice { return }
+        var tier = Tier.node
+        while tier <= min(gang.form.scope, .pool) {
+            if mayHold(gang, target: at, tier: tier), let place = firstPlace(gang, target: at, tier: tier) {
+                if isElastic { grow(gang, target: at, in: place) }
+                keepIfBest(gang, target: at, isElastic: isElastic)
+                undo(gang)
+                return
+            }
+            guard let next = Tier(rawValue: tier.rawValue + 1) else { return }
+            tier = next
+        }
+    }
+
+    /// Whether each group alone has room in some place of a tier.
+    private func mayHold(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Bool {
+        let pool = gang.targets[at].pool
+        for group in gang.form.groups.indices {
+            let here = gang.group(group, target: at)
+            let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
+            if pools[pool].mostRoom(pools[pool].indexes[here.id.index], quota, tier: tier) < here.least { return false }
+        }
+        return true
+    }
+
+    /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
+    /// or, where it is elastic, those that hold its most first, then by falling room. What is laid out stays taken.
+    private mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
+        let lead = gang.group(gang.lead, target: at)
+        if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
+        // The order must not move while places are tried, so they are gathered first: keys of room and index.
+        var places: [(key: Int, place: Place)] = []
+        let pool = gang.targets[at].pool
+        let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
+        func add(_ room: Int, _ place: Place) {
+            if room >= lead.least { places.append((room >= lead.most ? room - lead.most : 1 << 40 - room, place)) }
+        }
+        switch tier {
+        case .node:
+            let classes = FitClass.of(lead.least)..<pools[pool].indexes[lead.id.index].classes
+            for fitClass in classes {
+                var next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass)
+                while let domain = next {
+                    next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass, from: domain + 1)
+                    for node in pools[pool].layout.nodeRange(domain) {
+                        let fit = Int(pools[pool].indexes[lead.id.index].nodeFit[node])
+                        if FitClass.of(fit) == fitClass { add(fit, .node(node)) }
+                    }
+                    // A gang that is not elastic mostly stands in the first places; more are looked at when they fail.
+                    if lead.most == lead.least, places.count >= 64, let found = tryAll(&places, gang, at) {
+                        return found
+                    }
+                }
+            }
+        case .domain:
+            for domain in 0..<pools[pool].layout.domains {
+                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, domain: domain), .domain(domain))
+            }
+        default:
+            for block in 0..<pools[pool].layout.blocks {
+                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, block: block), .block(block))
+            }
+        }
+        return tryAll(&places, gang, at)
+    }
+
+    /// The first of the places, by rising key, that holds the gang; all are tried and forgotten.
+    private mutating func tryAll(
+        _ places: inout [(key: Int, place: Place)], _ gang: borrowing Gang, _ at: Int
+    ) -> Place? {
+        // Stable, so that equal keys stay in order of their index.
+        places.sort { $0.key < $1.key }
+        for (_, place) in places where lay(gang, target: at, in: place) { return place }
+        places.removeAll(keepingCapacity: true)
+        return nil
+    }
+
+    /// Takes `trial.counts` workers of every group within a place, or nothing and says so.
+    private mutating func lay(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
+        for group in gang.order where !take(trial.counts[group], of: group, gang, target: at, in: place) {
+            undo(gang)
+            return false
+        }
+        return true
+    }
+
+    /// Takes workers of one group within a place, or nothing and says so.
+    mutating func take(
+        _ workers: Int, of group: Int, _ gang: borrowing Gang, target at: Int, in place: Place
+    ) -> Bool {
+        let pool = gang.targets[at].pool
+        let here = gang.group(group, target: at)
+        let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
+        var runs: [NodeRun] = []
+        swap(&runs, &trial.scratch)
+        defer { swap(&runs, &trial.scratch) }
+        runs.removeAll(keepingCapacity: true)
+        guard
+            pools[pool].choose(pools[pool].indexes[here.id.index], quota, workers: workers, in: place, into: &runs)
+        else { return false }
+        trial.pieces.append(
+            Trial.Piece(group: group, target: at, workers: workers, runStart: trial.runs.count))
+        for run in runs {
+            pools[pool].change(run, of: here.need, isTaking: true)
+            if gang.form.exclusive != nil { pools[pool].setOwn(run, gang.form.exclusive, true) }
+        }
+        trial.runs += runs
+        return true
+    }
+
+    /// Gives back all that is laid out.
+    mutating func undo(_ gang: borrowing Gang) {
+        for at in trial.pieces.indices.reversed() {
+            let piece = trial.pieces[at]
+            let pool = gang.targets[piece.target].pool
+            let need = gang.group(piece.group, target: piece.target).need
+            for run in trial.runRange(at) {
+                pools[pool].change(trial.runs[run], of: need, isTaking: false)
+                if gang.form.exclusive != nil { pools[pool].setOwn(trial.runs[run], gang.form.exclusive, false) }
+            }
+        }
+        trial.pieces.removeAll(keepingCapacity: true)
+        trial.runs.removeAll(keepingCapacity: true)
+    }
+
+    /// Group by group, as many more workers as the place holds beside all others, up to the group's most.
+    private mutating func grow(_ gang: borrowing Gang, target at: Int, in place: Place) {
+        for group in gang.form.groups.indices {
+            let here = gang.group(group, target: at)
+            let step = gang.form.groups[group].segment?.size ?? 1
+            var low = here.least
+            // In steps above `low`; the first that fails bounds the rest.
+            var steps = (here.most - low) / step
+            if steps == 0 { continue }
+            var failed = steps + 1
+            while steps > 0 {
+                undo(gang)
+                trial.counts[group] = low + steps * step
+                if lay(gang, target: at, in: place) {
+                    low += steps * step
+                    failed -= steps
+                } else {
+                    failed = steps
+                }
+                steps = failed / 2
+            }
+            if trial.counts[group] != low || trial.pieces.isEmpty {
+                undo(gang)
+                trial.counts[group] = low
+                let stands = lay(gang, target: at, in: place)
+                precondition(stands, "what stood before stands no more")
+            }
+        }
+    }
+
+    // MARK: Judging
+
+    /// Keeps what is laid out when it is better than the best before.
+    mutating func keepIfBest(_ gang: borrowing Gang, target at: Int, isElastic: Bool) {
+        let tier = tierOfTrial(gang)
+        var price: Int64 = 0
+        var workers = 0
+        for (number, piece) in trial.pieces.enumerated() {
+            let need = gang.group(piece.group, target: piece.target).need
+            workers += piece.workers
+            if gang.form.exclusive != nil {
+                price += exclusivePrice(gang, piece: number)
+            } else {
+                price += Cost.price(
+                    milli: piece.workers * need.totalMilli, microUSDPerGPUHour: gang.targets[piece.target].price)
+            }
+        }
+        let cost = PlacementCost(
+            price: price, fragmentation: 0,
+            topology: Cost.topology(tier, preferred: gang.form.preferred, price: price))
+        let merit = TrialMerit(
+            size: isElastic ? Int(tier.rawValue) << 48 - workers : 0, total: cost.total, tier: tier, target: at)
+        if let best = trial.best, best.merit < merit { return }
+        trial.best = Trial.Layout(
+            pieces: trial.pieces, runs: trial.runs, tier: tier, cost: cost, merit: merit)
+    }
+
+    /// The price of the places that a piece keeps from others and no piece before it does.
+    private func exclusivePrice(_ gang: borrowing Gang, piece number: Int) -> Int64 {
+        let pool = gang.targets[trial.pieces[number].target].pool
+        var counted: Set<Int> = []
+        var domains: Set<Int> = []
+        for piece in 0...number where gang.targets[trial.pieces[piece].target].pool == pool {
+            for run in trial.runRange(piece) {
+                let nodes = trial.runs[run].nodes
+                let layout =
+                    pools[pool].layout.domain(
+                        of: nodes.lowerBound)...pools[pool].layout.domain(
+                        of: nodes.upperBound - 1)
+                for domain in pools[pool].exclusiveDomains(layout, gang.form.exclusive) {
+                    if piece < number { counted.insert(domain) } else { domains.insert(domain) }
+                }
+            }
+        }
+        var gpus = 0
+        for domain in domains.subtracting(counted) {
+            gpus += pools[pool].layout.nodeRange(domain).count * pools[pool].shape.gpus
+        }
+        return Cost.price(
+            milli: gpus * 1000, microUSDPerGPUHour: gang.targets[trial.pieces[number].target].price)
+    }
+
+    /// The smallest tier that holds all that is laid out.
+    private func tierOfTrial(_ gang: borrowing Gang) -> Tier {
+        guard let first = trial.pieces.first else { return .node }
+        let target = gang.targets[first.target]
+        var tier = Tier.node
+        for piece in trial.pieces {
+            let other = gang.targets[piece.target]
+            if other.pool != target.pool {
+                tier = max(
+                    tier,
+                    other.region == target.region
+                        ? .region : other.provider == target.provider ? .provider : .fleet)
+            }
+        }
+        if tier > .pool { return tier }
+        var (low, high) = (Int.max, 0)
+        for run in trial.runs {
+            low = min(low, run.nodes.lowerBound)
+            high = max(high, run.nodes.upperBound - 1)
+        }
+        return pools[target.pool].tier(from: low, to: high)
+    }
+}
+
+extension PoolPacker {
+    /// The smallest tier that holds both nodes and all between.
+    func tier(from first: Int, to last: Int) -> Tier {
+        if first == last { return .node }
+        let (low, high) = (layout.domain(of: first), layout.domain(of: last))
+        if low == high { return .domain }
+        return layout.block(of: low) == layout.block(of: high) ? .block : .pool
+    }
+
+    /// Marks the places in which a run of an exclusive gang stands as its own, or clears the marks.
+    func setOwn(_ run: NodeRun, _ exclusive: Tier?, _ isSet: Bool) {
+        let domains = layout.domain(of: run.nodes.lowerBound)...layout.domain(of: run.nodes.upperBound - 1)
+        for domain in exclusiveDomains(domains, exclusive) { isOwn[domain] = isSet ? 1 : 0 }
+    }
+}
