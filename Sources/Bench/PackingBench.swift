@@ -63,9 +63,9 @@ public struct PackingBench: Sendable {
             Figure("gangsRefused", Double(refused), "gangs"),
             Figure("memoryPerNode", Double(traffic.packer.bytes) / Double(traffic.capacity / 4), "B"),
         ]
-        for scope in Scope.allCases {
+        for scope in [Tier.node, .domain, .block, .pool] {
             let time = traffic.infeasible(scope: scope, rounds: max(5, operations / 4000))
-            let name = scope.tier.name.prefix(1).uppercased() + scope.tier.name.dropFirst()
+            let name = scope.name.prefix(1).uppercased() + scope.name.dropFirst()
             figures.append(Figure("infeasibleIn\(name)", time, "ns", goal: "below 1000"))
         }
         let hash = traffic.packer.digest()
@@ -90,7 +90,7 @@ public struct PackingBench: Sendable {
         return [false, true].map { isBroken in
             var packer = Packer()
             let topology = Topology.counts(blocks: blocks, domainsPerBlock: 28, nodesPerDomain: 18)
-            packer.put(pool: 0, layout: PoolLayout(topology), shape: Traffic.shape)
+            packer.put(pool: 0, layout: PoolLayout(topology), spec: Traffic.pool(topology))
             for domain in 0..<blocks * 28 where isBroken && domain % 2 == 0 {
                 packer.setSchedulable(pool: 0, node: domain * 18 + domain % 18, false)
             }
@@ -98,7 +98,7 @@ public struct PackingBench: Sendable {
             for gpus in [1, 2, 4] {
                 gangs.append(
                     packer.gang(
-                        workers: largeGang, demand: Demand(gpus: gpus), scope: .pool, pools: [(pool: 0, rank: 0)]))
+                        Traffic.form(gpus: gpus, workers: largeGang), pools: [Candidate(pool: 0, rank: 0)]))
             }
             var placement = Placement.none
             var times: [UInt64] = []
@@ -121,6 +121,15 @@ public struct PackingBench: Sendable {
 private struct Traffic: ~Copyable {
     static let shape = NodeShape(gpus: 4, cpuMillis: 144_000, memoryMiB: 983_040)
 
+    static func pool(_ topology: Topology) -> PoolSpec {
+        PoolSpec(
+            name: "bench", provider: "p", region: "r", accelerator: "GB300", node: shape, topology: topology)
+    }
+
+    static func form(gpus: Int, workers: Int = 1, scope: Tier = .pool) -> GangForm {
+        GangForm(groups: [GangForm.Group(count: workers, demand: Demand(gpus: gpus))], scope: scope)
+    }
+
     var packer = Packer()
     var held: [Placement] = []
     var refused = 0
@@ -137,14 +146,14 @@ private struct Traffic: ~Copyable {
         for (number, pool) in domains.enumerated() {
             let topology = Topology.counts(
                 blocks: pool.blocks, domainsPerBlock: pool.domainsPerBlock, nodesPerDomain: 18)
-            packer.put(pool: number, layout: PoolLayout(topology), shape: Self.shape)
+            packer.put(pool: number, layout: PoolLayout(topology), spec: Self.pool(topology))
             capacity += topology.nodeCount * 4
         }
-        let ranked = domains.indices.map { (pool: $0, rank: 0) }
+        let candidates = domains.indices.map { Candidate(pool: $0, rank: 0) }
         // Making an index outdates nothing, so all three gangs are of one generation.
         gangs = []
         for gpus in [1, 2, 4] {
-            gangs.append(packer.gang(workers: 1, demand: Demand(gpus: gpus), scope: .pool, pools: ranked))
+            gangs.append(packer.gang(Self.form(gpus: gpus), pools: candidates))
         }
         self.capacity = capacity
         largest = domains.map { $0.blocks * $0.domainsPerBlock * 18 / 2 }.min() ?? 1
@@ -168,14 +177,14 @@ private struct Traffic: ~Copyable {
     /// Places one gang and gives back others until the fleet is as full as before; tells how long the placing took.
     mutating func step(timed: Bool) -> UInt64 {
         let (workers, kind) = draw()
-        gangs[kind].workers = workers
+        gangs[kind].resize(to: workers)
         var placement = spare.popLast() ?? .none
         let begin = timed ? nanosecondsNow() : 0
         let fits = packer.find(gangs[kind], into: &placement)
         if fits { packer.take(placement) }
         let end = timed ? nanosecondsNow() : 0
         if fits {
-            taken += placement.gpuCount
+            taken += placement.gpuMilli / 1000
             held.append(placement)
         } else {
             refused += 1
@@ -189,7 +198,7 @@ private struct Traffic: ~Copyable {
         held.swapAt(random.pick(0...held.count - 1), held.count - 1)
         let placement = held.removeLast()
         packer.give(placement)
-        taken -= placement.gpuCount
+        taken -= placement.gpuMilli / 1000
         spare.append(placement)
     }
 
@@ -208,12 +217,12 @@ private struct Traffic: ~Copyable {
 
     /// Nanoseconds of a decision that a gang fits nowhere: more whole nodes than any place of `scope` has, though the
     /// whole fleet has them.
-    mutating func infeasible(scope: Scope, rounds: Int) -> Double {
-        let ranked = Set(gangs[2].targets.map(\.pool)).sorted().map { (pool: $0, rank: 0) }
-        var gang = packer.gang(workers: 1, demand: Demand(gpus: 4), scope: scope, pools: ranked)
+    mutating func infeasible(scope: Tier, rounds: Int) -> Double {
+        let candidates = gangs[2].targets.map { Candidate(pool: $0.pool, rank: 0) }
+        var gang = packer.gang(Self.form(gpus: 4, scope: scope), pools: candidates)
         var largest = 0
         for target in gang.targets.indices { largest = max(largest, packer.largestFit(gang, target: target)) }
-        gang.workers = largest + 1
+        gang.resize(to: largest + 1)
         var placement = Placement.none
         var times: [UInt64] = []
         for _ in 0..<rounds {

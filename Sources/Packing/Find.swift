@@ -26,8 +26,8 @@ extension Packer {
         let preferred = gang.form.preferred
         for at in 0..<gang.targets.count {
             let target = gang.targets[at]
-            let price = Cost.price(
-                milli: target.workers * target.need.totalMilli, microUSDPerGPUHour: target.price)
+            let workers = gang.workers(at)
+            let price = Cost.price(milli: workers * target.need.totalMilli, microUSDPerGPUHour: target.price)
             if best.key != Fit.none.key {
                 // Nothing of a higher rank counts once a place is found.
                 if gang.targets[bestAt].rank != target.rank { break }
@@ -36,7 +36,7 @@ extension Packer {
             }
             // Only where price decides alone does a better fit matter within an equal price.
             let limit = price == bestTotal && preferred == nil ? best : Fit.none
-            let fit = pools[target.pool].fit(target.id, workers: target.workers, scope: gang.form.scope, below: limit)
+            let fit = pools[target.pool].fit(target.id, workers: workers, scope: gang.form.scope, below: limit)
             if fit.key == Fit.none.key { continue }
             let total = price + Cost.topology(fit.tier, preferred: preferred, price: price)
             if total < bestTotal || total == bestTotal && fit < best, !isHeld(target.pool) {
@@ -50,7 +50,7 @@ extension Packer {
         placement.exclusive = nil
         placement.cost = PlacementCost(price: bestPrice, fragmentation: 0, topology: bestTotal - bestPrice)
         placement.runs.removeAll(keepingCapacity: true)
-        pools[target.pool].choose(target.id, workers: target.workers, tier: best.tier, into: &placement.runs)
+        pools[target.pool].choose(target.id, workers: gang.workers(bestAt), tier: best.tier, into: &placement.runs)
         placement.parts.removeAll(keepingCapacity: true)
         placement.parts.append(
             PlacementPart(group: 0, pool: PoolSlot(target.pool), need: target.need, runEnd: placement.runs.count))
@@ -60,7 +60,7 @@ extension Packer {
     /// Whether the lead group of `gang` has room in one of its targets now: exact for a gang of one group, and a few words
     /// where it has no further rules.
     public func fits(_ gang: borrowing Gang, target: Int) -> Bool {
-        largestFit(gang, target: target) >= gang.targets[target].workers
+        largestFit(gang, target: target) >= gang.workers(target)
     }
 
     /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets.

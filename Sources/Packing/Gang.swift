@@ -146,12 +146,25 @@ public struct Gang: Sendable {
     /// The packer's generation when the targets were resolved.
     public let generation: UInt64
     let isSimple: Bool
+    /// The workers of a gang of one group without further rules, where all its pools count equally fast; else 0.
+    private(set) var uniformWorkers: Int
     /// Shape [targets, groups].
     let groups: [GroupTarget]
     /// Groups in the order in which they are placed: the lead first, then by falling capacity.
     let order: [Int]
 
     public var isEmpty: Bool { targets.isEmpty }
+
+    /// The same gang with another count of workers, without resolving it again. `Target.workers` stays as it was.
+    /// Precondition: one group without further rules that is not scaled by speed.
+    public mutating func resize(to workers: Int) {
+        precondition(uniformWorkers > 0, "only a plain gang can be resized")
+        uniformWorkers = workers
+    }
+
+    /// The least workers of the lead group that must fit in one place of the scope in a target.
+    @inline(__always)
+    func workers(_ target: Int) -> Int { uniformWorkers > 0 ? uniformWorkers : targets[target].workers }
 
     @inline(__always)
     func group(_ group: Int, target: Int) -> GroupTarget { groups[target * form.groups.count + group] }
@@ -198,7 +211,8 @@ extension Packer {
             return ka != kb ? ka > kb : left < right
         }
         return Gang(
-            form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple, groups: groups,
+            form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
+            uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
             order: order)
     }
 }
