@@ -80,6 +80,9 @@ public struct GangForm: Hashable, Sendable {
         return least...max(least, group.maxCount * 1000 / speedMilli / quantum * quantum)
     }
 
+    /// Whether one worker goes where it fits; in a pool of another speed it may be more.
+    var isSingle: Bool { isSimple && groups[0].count == 1 && !usesSpares }
+
     /// Whether one group goes where it fits, with no rule that spans nodes.
     var isSimple: Bool {
         guard groups.count == 1, split == nil, exclusive == nil else { return false }
@@ -120,7 +123,8 @@ public struct Target: Sendable {
     public let need: WorkerNeed
     /// The least workers of the lead group that must fit in one place of the scope; with a split, in the pool.
     public let workers: Int
-    let id: IndexID
+    /// The lead group's index in its pool, or -1 where the pool's scoring decides alone.
+    let index: Int
     let price: Int64
     let speedMilli: Int
     let provider: Int
@@ -130,7 +134,8 @@ public struct Target: Sendable {
 /// One group in one target.
 struct GroupTarget: Sendable {
     let need: WorkerNeed
-    let id: IndexID
+    /// Its index in the pool, or -1 where the pool's scoring decides alone.
+    let index: Int
     /// The least and the most workers in this pool's speed.
     let least: Int
     let most: Int
@@ -184,14 +189,17 @@ extension Packer {
         candidates: for candidate in sorted {
             let speed = candidate.speedMilli
             var here: [GroupTarget] = []
+            let isScored = form.isSingle && pools[candidate.pool].isScored
             for (at, group) in form.groups.enumerated() {
                 guard let need = pools[candidate.pool].need(of: group.demand) else { continue candidates }
                 let key = IndexKey(group, need: need, usesSpares: form.usesSpares)
                 guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
                 let workers = form.workers(at, speedMilli: speed)
+                let isByScore = isScored && workers.lowerBound == 1
                 here.append(
                     GroupTarget(
-                        need: need, id: pools[candidate.pool].index(for: key), least: workers.lowerBound,
+                        need: need, index: isByScore ? -1 : pools[candidate.pool].index(for: key),
+                        least: workers.lowerBound,
                         most: workers.upperBound))
             }
             let quantum = form.groups[lead].segment?.size ?? 1
@@ -199,7 +207,7 @@ extension Packer {
             targets.append(
                 Target(
                     pool: candidate.pool, rank: candidate.rank, need: here[lead].need,
-                    workers: min(here[lead].least, leastInPool ?? .max), id: here[lead].id,
+                    workers: min(here[lead].least, leastInPool ?? .max), index: here[lead].index,
                     price: candidate.priceMicroUSDPerGPUHour, speedMilli: speed, provider: candidate.provider,
                     region: candidate.region))
             groups += here

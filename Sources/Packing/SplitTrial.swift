@@ -63,7 +63,7 @@ extension Packer {
         var rooms: [(target: Int, room: Int)] = []
         for at in targets {
             let pool = gang.targets[at].pool
-            let index = gang.group(group, target: at).id.index
+            let index = gang.group(group, target: at).index
             let room = pools[pool].room(pools[pool].indexes[index], quota) / quantum * quantum
             if room >= min(least, counts.lowerBound) { rooms.append((at, room)) }
         }

@@ -86,7 +86,7 @@ extension Packer {
             let piece = layout.pieces[at]
             let target = gang.targets[piece.target]
             let group = gang.group(piece.group, target: piece.target)
-            pools[target.pool].indexes[group.id.index].lastUse = uses
+            pools[target.pool].indexes[group.index].lastUse = uses
             placement.runs += layout.runs[piece.runStart..<ends[at]]
             placement.parts.append(
                 PlacementPart(
@@ -129,7 +129,7 @@ extension Packer {
         for group in gang.form.groups.indices {
             let here = gang.group(group, target: at)
             let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
-            if pools[pool].mostRoom(pools[pool].indexes[here.id.index], quota, tier: tier) < here.least { return false }
+            if pools[pool].mostRoom(pools[pool].indexes[here.index], quota, tier: tier) < here.least { return false }
         }
         return true
     }
@@ -148,13 +148,14 @@ extension Packer {
         }
         switch tier {
         case .node:
-            let classes = FitClass.of(lead.least)..<pools[pool].indexes[lead.id.index].classes
+            let classes = FitClass.of(lead.least)..<pools[pool].indexes[lead.index].classes
             for fitClass in classes {
-                var next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass)
+                var next = pools[pool].indexes[lead.index].firstDomain(withClass: fitClass)
                 while let domain = next {
-                    next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass, from: domain + 1)
+                    next = pools[pool].indexes[lead.index].firstDomain(
+                        withClass: fitClass, from: domain + 1)
                     for node in pools[pool].layout.nodeRange(domain) {
-                        let fit = Int(pools[pool].indexes[lead.id.index].nodeFit[node])
+                        let fit = Int(pools[pool].indexes[lead.index].nodeFit[node])
                         if FitClass.of(fit) == fitClass { add(fit, .node(node)) }
                     }
                     // A gang that is not elastic mostly stands in the first places; more are looked at when they fail.
@@ -165,11 +166,11 @@ extension Packer {
             }
         case .domain:
             for domain in 0..<pools[pool].layout.domains {
-                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, domain: domain), .domain(domain))
+                add(pools[pool].room(pools[pool].indexes[lead.index], quota, domain: domain), .domain(domain))
             }
         default:
             for block in 0..<pools[pool].layout.blocks {
-                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, block: block), .block(block))
+                add(pools[pool].room(pools[pool].indexes[lead.index], quota, block: block), .block(block))
             }
         }
         return tryAll(&places, gang, at)
@@ -207,7 +208,7 @@ extension Packer {
         defer { swap(&runs, &trial.scratch) }
         runs.removeAll(keepingCapacity: true)
         guard
-            pools[pool].choose(pools[pool].indexes[here.id.index], quota, workers: workers, in: place, into: &runs)
+            pools[pool].choose(pools[pool].indexes[here.index], quota, workers: workers, in: place, into: &runs)
         else { return false }
         trial.pieces.append(
             Trial.Piece(group: group, target: at, workers: workers, runStart: trial.runs.count))
