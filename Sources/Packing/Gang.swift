@@ -80,6 +80,42 @@ public struct GangForm: Hashable, Sendable {
         return least...max(least, group.maxCount * 1000 / speedMilli / quantum * quantum)
     }
 
+    /// The most groups of which all orders are tried.
+    private static let permutedGroups = 4
+
+    /// Orders in which groups are placed until one leads to a place: by falling capacity; then all of them where groups are
+    /// few, else by the largest worker, by the hardest rule, and backwards.
+    func orders(lead: Int) -> [[Int]] {
+        let capacity = groups.map { $0.count * $0.demand.totalMilli }
+        let first = groups.indices.sorted { left, right in
+            if left == lead || right == lead { return left == lead && right != lead }
+            return capacity[left] != capacity[right] ? capacity[left] > capacity[right] : left < right
+        }
+        if groups.count == 1 { return [first] }
+        if groups.count <= Self.permutedGroups {
+            return [first] + Self.permutations(of: first).dropFirst()
+        }
+        let byWorker = first.sorted { groups[$0].demand.totalMilli > groups[$1].demand.totalMilli }
+        let byRule = byWorker.sorted { hardness($0) > hardness($1) }
+        return [first, byWorker, byRule, first.reversed()]
+    }
+
+    private func hardness(_ group: Int) -> Int {
+        let group = groups[group]
+        return (group.segment.map { (4 - Int($0.tier.rawValue)) * 100_000 + $0.size } ?? 0)
+            + (group.spread == .none ? 0 : 50_000)
+    }
+
+    /// All orders of a few things, the given one first.
+    private static func permutations(of things: [Int]) -> [[Int]] {
+        if things.count <= 1 { return [things] }
+        return things.indices.flatMap { first -> [[Int]] in
+            var rest = things
+            let thing = rest.remove(at: first)
+            return permutations(of: rest).map { [thing] + $0 }
+        }
+    }
+
     /// Whether one worker goes where it fits; in a pool of another speed it may be more.
     var isSingle: Bool { isSimple && groups[0].count == 1 && !usesSpares }
 
@@ -155,8 +191,8 @@ public struct Gang: Sendable {
     private(set) var uniformWorkers: Int
     /// Shape [targets, groups].
     let groups: [GroupTarget]
-    /// Groups in the order in which they are placed: the lead first, then by falling capacity.
-    let order: [Int]
+    /// Orders in which the groups may be placed, the one to begin with first: the lead, then by falling capacity.
+    let orders: [[Int]]
 
     public var isEmpty: Bool { targets.isEmpty }
 
@@ -212,16 +248,10 @@ extension Packer {
                     region: candidate.region))
             groups += here
         }
-        let order = form.groups.indices.sorted { left, right in
-            if left == lead || right == lead { return left == lead && right != lead }
-            let (a, b) = (form.groups[left], form.groups[right])
-            let (ka, kb) = (a.count * a.demand.totalMilli, b.count * b.demand.totalMilli)
-            return ka != kb ? ka > kb : left < right
-        }
         return Gang(
             form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
             uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
-            order: order)
+            orders: form.orders(lead: lead))
     }
 }
 

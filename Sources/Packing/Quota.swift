@@ -17,7 +17,8 @@ struct Quota {
     init(_ group: GangForm.Group, exclusive: Tier?) {
         mostPerDomain = group.spread.workersPerDomain ?? .max
         if let segment = group.segment {
-            if segment.tier == .domain { domainQuantum = segment.size }
+            // Of segments that fill nodes, a domain holds whole ones only.
+            if segment.tier <= .domain { domainQuantum = segment.size }
             if segment.tier == .block { blockQuantum = segment.size }
         }
         self.exclusive = exclusive
