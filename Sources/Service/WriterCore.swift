@@ -294,6 +294,6 @@ extension Command {
     /// What the command's own values take in the journal, at most; its placements come on top.
     fileprivate var journalBytes: Int {
         guard case .putPool(let spec) = self, case .nodes(let listings) = spec.topology else { return 0 }
-        return listings.reduce(8192) { $0 + $1.name.utf8.count + $1.domain.utf8.count + $1.block.utf8.count + 32 }
+        return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
     }
 }
