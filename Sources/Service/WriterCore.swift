@@ -288,6 +288,7 @@ extension Writer.Core: Desk {
     func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int) {
         engine.free(slot, node: node)
     }
+    func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int { engine.freeMilli(slot, node: node, gpu: gpu) }
 }
 
 extension Command {
