@@ -27,6 +27,7 @@ extension BlockReason {
     var word: StaticString {
         switch self {
         case .waitingForTurn: "waitingForTurn"
+        case .waitingForPreferred: "waitingForPreferred"
         case .heldForOtherJob: "heldForOtherJob"
         case .capacityBusy: "capacityBusy"
         case .nodesUnavailable: "nodesUnavailable"

@@ -97,6 +97,7 @@ private struct Room {
     var pools = 0
     var gpus = 0
     var allocated = 0
+    var broken = 0
     var free = 0
     var unavailable = 0
     var freeNodes = 0
@@ -109,6 +110,7 @@ private struct Room {
         pools += 1
         gpus += reading.gpus
         allocated += reading.gpusAllocated
+        broken += reading.gpusBroken
         free += reading.gpusFree
         unavailable += reading.gpusUnavailable
         freeNodes += reading.freeNodes
@@ -182,6 +184,7 @@ extension JSONWriter {
     private mutating func room(_ room: Room) {
         member("gpus", room.gpus)
         member("gpusAllocated", room.allocated)
+        member("gpusBroken", room.broken)
         member("gpusFree", room.free)
         member("gpusUnavailable", room.unavailable)
         key("wholeFree")
