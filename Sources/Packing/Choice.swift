@@ -15,8 +15,8 @@ enum Place: Hashable {
 extension PoolPacker {
     /// Writes the runs of `workers` at the tier that `fit` found for a gang without further rules. Cost: the nodes used and
     /// the buckets walked.
-    func choose(_ id: IndexID, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
-        choose(indexes[id.index], workers: workers, tier: tier, into: &runs)
+    func choose(_ index: Int, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
+        choose(indexes[index], workers: workers, tier: tier, into: &runs)
     }
 
     private func choose(_ index: borrowing DemandIndex, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
@@ -121,7 +121,7 @@ extension PoolPacker {
     private func fullestDomain(withNodeFit nodeFit: Int, _ index: borrowing DemandIndex) -> Int {
         var domainFit = index.buckets.first(row: 0, from: nodeFit)
         while let fit = domainFit {
-            if let domain = index.byFit.firstCommon(fit, with: index.hasNode, otherRow: nodeFit) { return domain }
+            if let domain = index.firstDomain(ofBucket: fit, withClass: nodeFit) { return domain }
             domainFit = index.buckets.first(row: 0, from: fit + 1)
         }
         preconditionFailure("the index names a node fit that no domain has")
@@ -147,7 +147,7 @@ extension PoolPacker {
         var bucket = index.buckets.last(row: 0, from: index.buckets.width - 1)
         while left > 0, let at = bucket, at > 0 {
             let count = index.byFit.count(at, in: domains)
-            let size = at << index.shift
+            let size = index.leastFit(ofBucket: at)
             let used = min(count, (left + size - 1) / size)
             needed += used
             left -= used * size

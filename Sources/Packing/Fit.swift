@@ -31,10 +31,10 @@ extension PoolPacker {
     /// blocks this is the fit of the tightest block, though the gang may go to another one where it needs fewer domains.
     /// Cost: a few words, and the blocks where no domain holds the gang.
     @inline(__always)
-    func fit(_ id: IndexID, workers: Int, scope: Tier, below limit: Fit) -> Fit {
-        indexes[id.index].isExact
-            ? indexes[id.index].exactFit(workers: workers, scope: scope, below: limit)
-            : looseFit(indexes[id.index], workers: workers, scope: scope)
+    func fit(_ index: Int, workers: Int, scope: Tier, below limit: Fit) -> Fit {
+        indexes[index].isExact
+            ? indexes[index].exactFit(workers: workers, scope: scope, below: limit)
+            : looseFit(indexes[index], workers: workers, scope: scope)
     }
 
     private func looseFit(_ index: borrowing DemandIndex, workers: Int, scope: Tier) -> Fit {
@@ -64,9 +64,9 @@ extension PoolPacker {
         while classes != 0 {
             let fitClass = classes.trailingZeroBitCount
             classes &= classes - 1
-            var next = index.hasNode.first(row: fitClass, from: domains.lowerBound)
+            var next = index.firstDomain(withClass: fitClass, from: domains.lowerBound)
             while let domain = next, domain < domains.upperBound {
-                next = index.hasNode.first(row: fitClass, from: domain + 1)
+                next = index.firstDomain(withClass: fitClass, from: domain + 1)
                 if !isOpen(domain, to: exclusive) { continue }
                 var best: Int?
                 for node in layout.nodeRange(domain) {
@@ -85,7 +85,7 @@ extension PoolPacker {
     func tightestDomain(
         _ index: borrowing DemandIndex, atLeast workers: Int, in domains: Range<Int>, exclusive: Tier? = nil
     ) -> Int? {
-        var bucket = index.buckets.first(row: 0, from: workers >> index.shift)
+        var bucket = index.buckets.first(row: 0, from: index.bucket(of: workers))
         while let at = bucket {
             var best: Int?
             var next = index.byFit.first(at, from: domains.lowerBound)
@@ -94,7 +94,8 @@ extension PoolPacker {
                 let fit = index.domainFit(domain)
                 if fit < workers || !isOpen(domain, to: exclusive) { continue }
                 if best.map({ fit < index.domainFit($0) }) ?? true { best = domain }
-                if index.shift == 0 { break }
+                // Only where some domains of the bucket are too small is the tightest of the others worth a search.
+                if index.leastFit(ofBucket: at) >= workers { break }
             }
             if let best { return best }
             bucket = index.buckets.first(row: 0, from: at + 1)

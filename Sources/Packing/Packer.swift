@@ -10,8 +10,9 @@ public struct Packer: ~Copyable {
     var uses: UInt64 = 0
     /// Where gangs of several groups or rules are laid out before it is known that they fit.
     var trial = Trial()
-    /// The demand that usually comes, by falling weight.
-    private(set) var mix: [MixEntry] = []
+    /// The demand that usually comes, by falling weight, and how often it was told.
+    private var mix: [MixEntry] = []
+    private var mixVersion: UInt64 = 0
     /// How many indexes a pool keeps that nobody claims.
     private let idleIndexesPerPool: Int
 
@@ -21,6 +22,7 @@ public struct Packer: ~Copyable {
         generation = other.generation
         uses = other.uses
         mix = other.mix
+        mixVersion = other.mixVersion
         idleIndexesPerPool = other.idleIndexesPerPool
         for number in 0..<other.pools.count where other.pools.isFilled(number) {
             pools.put(PoolPacker(copying: other.pools[number]), at: number)
@@ -31,8 +33,23 @@ public struct Packer: ~Copyable {
     /// were resolved here serve there too. Cost: the memory of all columns and indexes.
     public func fork() -> Packer { Packer(copying: self) }
 
-    /// Tells which demand usually comes; fragmentation is measured against it from now on. Outdates no gang.
-    public mutating func setMix(_ entries: [MixEntry]) { mix = entries }
+    /// Tells which demand usually comes; fragmentation is measured against it from now on.
+    /// Outdates gangs only the first time that it makes nodes of a pool more than a count of free GPUs.
+    /// Cost: the pools; and each node of a pool the first time that the mix makes it more than a count of free GPUs.
+    public mutating func setMix(_ entries: [MixEntry]) {
+        mix = entries
+        mixVersion += 1
+        for number in 0..<pools.count where pools.isFilled(number) { tellMix(pool: number) }
+    }
+
+    private mutating func tellMix(pool number: Int) {
+        if mix.isEmpty { return }
+        let poolMix = PoolMix(mix, version: mixVersion, accelerator: pools[number].accelerator) { demand in
+            pools[number].need(of: demand)
+        }
+        // Gangs of one worker need no index there any more.
+        if pools[number].setMix(poolMix) { generation += 1 }
+    }
 
     // MARK: Pools
 
@@ -44,6 +61,7 @@ public struct Packer: ~Copyable {
         } else {
             pools.put(PoolPacker(tree: layout, spec: spec), at: index)
         }
+        tellMix(pool: index)
         generation += 1
     }
 
@@ -184,7 +202,7 @@ public struct Packer: ~Copyable {
     /// The most workers of `need` that one place of `scope` in a pool could take now. Makes an index where the need is new.
     public mutating func largestFit(_ need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
         guard let id = plainIndex(need, pool: number) else { return 0 }
-        return pools[number].mostRoom(pools[number].indexes[id.index], .plain, tier: scope)
+        return pools[number].mostRoom(pools[number].indexes[id], .plain, tier: scope)
     }
 
     /// The most workers of `need` that one empty place of each scope could hold.
@@ -197,10 +215,10 @@ public struct Packer: ~Copyable {
     /// over the gang's size. Makes an index where the need is new.
     public mutating func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
         guard workers > 0, let id = plainIndex(need, pool: number) else { return 0 }
-        return pools[number].indexes[id.index].gangsThatFit(workers, scope, pools[number].layout)
+        return pools[number].indexes[id].gangsThatFit(workers, scope, pools[number].layout)
     }
 
-    private mutating func plainIndex(_ need: WorkerNeed, pool number: Int) -> IndexID? {
+    private mutating func plainIndex(_ need: WorkerNeed, pool number: Int) -> Int? {
         let key = IndexKey(need: need)
         return pools[number].perNode(key) == 0 ? nil : pools[number].index(for: key)
     }
