@@ -38,11 +38,13 @@ extension Harness {
         compareChoice(form, offered, parts, placement, rank, fits)
     }
 
-    /// The choice among places of the lowest rank, for one group and an empty mix.
+    /// The choice among places of the lowest rank, for one group.
     private mutating func compareChoice(
         _ form: GangForm, _ offered: [Candidate], _ parts: [Candidate], _ placement: Placement, _ rank: Int,
         _ fits: [ReferenceFit]
     ) {
+        if !reference.mix.isEmpty { return compareSingle(form, offered.filter { $0.rank == rank }, placement) }
+        check(placement.cost.fragmentation == 0, "fragmentation without a mix")
         let isElastic = parts.contains {
             let counts = PlacementRules.counts(form, 0, speedMilli: $0.speedMilli)
             return counts.most > counts.least
@@ -67,8 +69,37 @@ extension Harness {
             let wanted = min(most, fit.room ?? 0)
             check(placement.workerCount == wanted, "\(placement.workerCount) workers where \(wanted) have room")
         } else if let least = fits.compactMap(\.cost).min() {
-            check(cost == least, "costs \(cost), not \(least)")
+            if form.exclusive == nil {
+                check(cost == least, "costs \(cost), not \(least)")
+            } else if fits.allSatisfy({ $0.cost != nil }) {
+                check(cost >= least, "costs \(cost), less than \(least)")
+                tally.exclusives += 1
+                if cost > least { tally.dearExclusives += 1 }
+            }
+            if form.isPlain, placement.parts[0].need.gpus > 0, !placement.parts[0].need.isShare {
+                let expected = reference.choice(form, offered.filter { $0.rank == rank })
+                let said = ReferencePlace(pool: parts[0].pool, masks: placement.masks)
+                check(said == expected, "\(said), not \(String(describing: expected))")
+            }
         }
+    }
+
+    /// One worker where the usual demand is known: fragmentation is what it is, and no place costs less with it.
+    private mutating func compareSingle(_ form: GangForm, _ offered: [Candidate], _ placement: Placement) {
+        let isSingle = offered.allSatisfy {
+            let counts = PlacementRules.counts(form, 0, speedMilli: $0.speedMilli)
+            return counts.least == 1 && counts.most == 1
+        }
+        if !isSingle || !form.isPlain || form.usesSpares { return }
+        let number = placement.parts[0].pool.index
+        let price = offered.first { $0.pool == number }?.priceMicroUSDPerGPUHour ?? 0
+        let fragmentation = reference.isScored(pool: number) ? reference.fragmentation(placement, price: price) : 0
+        check(
+            placement.cost.fragmentation == fragmentation,
+            "fragmentation is \(placement.cost.fragmentation), not \(fragmentation)")
+        let least = reference.leastSingle(form, offered)
+        check(placement.cost.total == least, "costs \(placement.cost), not \(least ?? -1)")
+        tally.singles += 1
     }
 
     /// What the core says of the room in each pool.
@@ -82,14 +113,15 @@ extension Harness {
             }
             let room = reference.room(form, gang.lead, candidate, tier: min(form.scope, .pool)).max() ?? 0
             let (said, fits) = (packer.largestFit(gang, target: at), packer.fits(gang, target: at))
-            check(said >= room, "\(said) workers have room in pool \(target.pool), not \(room)")
+            // Where a scoring decides on single workers it is only known whether one has room.
+            let isScored = target.workers == 1 && reference.isScored(pool: target.pool) && said == min(room, 1)
+            check(said >= room || isScored, "\(said) workers have room in pool \(target.pool), not \(room)")
             check(fits || room < target.workers, "pool \(target.pool) has room for \(room)")
-            if isAlone {
-                // Where the scope is smaller than a segment's tier, a remainder of a segment may be counted.
-                let whole = said - said % (form.groups[0].segment?.size ?? 1)
-                check(whole == room, "\(said) workers have room in pool \(target.pool), not \(room)")
-                check(fits == (room >= target.workers), "\(fits) in pool \(target.pool) with room for \(room)")
-            }
+            if !isAlone || isScored { continue }
+            // Where the scope is smaller than a segment's tier, a remainder of a segment may be counted.
+            let whole = said - said % (form.groups[0].segment?.size ?? 1)
+            check(whole == room, "\(said) workers have room in pool \(target.pool), not \(room)")
+            check(fits == (room >= target.workers), "\(fits) in pool \(target.pool) with room for \(room)")
         }
     }
 
@@ -121,5 +153,20 @@ extension Harness {
         let fault = packer.firstFault()
         check(fault == nil, fault ?? "")
         compareCapacity()
+    }
+}
+
+extension GangForm {
+    /// One group without any rule beyond its scope.
+    var isPlain: Bool {
+        groups.count == 1 && split == nil && exclusive == nil && groups[0].segment == nil && groups[0].spread == .none
+    }
+}
+
+extension Placement {
+    /// The GPUs on each node of its only part, by rising node.
+    var masks: [ReferencePlace.NodeMask] {
+        runs.flatMap { run in run.nodes.map { ReferencePlace.NodeMask(node: $0, gpuMask: run.gpuMask) } }
+            .sorted { $0.node < $1.node }
     }
 }

@@ -18,6 +18,12 @@ struct Tally {
     var splits = 0
     /// Of those, how many cost more than they had to.
     var dearSplits = 0
+    /// Of one exclusive group in one pool whose least cost the reference knows.
+    var exclusives = 0
+    /// Of those, how many cost more than they had to.
+    var dearExclusives = 0
+    /// Of one worker, with a mix.
+    var singles = 0
 
     mutating func add(_ other: Tally) {
         searches += other.searches
@@ -27,6 +33,9 @@ struct Tally {
         tooHard += other.tooHard
         splits += other.splits
         dearSplits += other.dearSplits
+        exclusives += other.exclusives
+        dearExclusives += other.dearExclusives
+        singles += other.singles
     }
 }
 
@@ -49,12 +58,19 @@ struct Harness: ~Copyable {
     var isSound = true
     var doing = ""
 
-    init(seed: UInt64, pools count: ClosedRange<Int>, isSmall: Bool = false, features: Set<GangFeature>) {
+    init(
+        seed: UInt64, pools count: ClosedRange<Int>, isSmall: Bool = false, features: Set<GangFeature>,
+        hasMix: Bool = false
+    ) {
         self.seed = seed
         self.isSmall = isSmall
         self.features = features
         random = SeededRandom(seed: seed)
         for number in 0..<random.pick(count) { put(random.pool(number: number, isSmall: isSmall), at: number) }
+        if hasMix {
+            reference.mix = random.mix(for: pools)
+            packer.setMix(reference.mix)
+        }
         for _ in 0..<5 { jobs.append(random.job(features, for: pools, isSmall: isSmall)) }
     }
 

@@ -95,4 +95,13 @@ extension SeededRandom {
         }
         return candidates.shuffled(using: &self)
     }
+
+    /// Demand that usually comes to pools like these: whole GPUs, shares and none, for one model or any.
+    public mutating func mix(for pools: [DrawnPool]) -> [MixEntry] {
+        (0..<pick(1...6)).map { _ in
+            MixEntry(
+                demand: demand(features(), for: pick(pools)), workers: pick(1...8), tier: .domain,
+                accelerators: pick([[], [], ["gb300"], ["h100"], ["b200"]]), weight: UInt64(pick(1...5_000_000)))
+        }
+    }
 }

@@ -64,7 +64,8 @@ extension SeededRandom {
         return DrawnPool(
             spec: PoolSpec(
                 name: "pool-\(number)", provider: pick(["aws", "gcp"]), region: pick(["east", "west"]),
-                accelerator: "gb300", node: shape, topology: topology, allowsGPUShares: chance(percent: 50),
+                accelerator: pick(["gb300", "h100"]), node: shape, topology: topology,
+                allowsGPUShares: chance(percent: 50),
                 sparesPerDomain: chance(percent: 20) ? pick(1...2) : 0,
                 priceMicroUSDPerGPUHour: Int64(pick([0, 1_000_000, 2_000_000, 2_000_000, 2_345_671, 8_000_003]))),
             grown: grown)

@@ -181,7 +181,9 @@ public struct PlacementRules {
         expect(placement.cost.price == price, "price is \(placement.cost.price), not \(price)")
         let topology = Self.topology(form, tier: placement.tier, price: price)
         expect(placement.cost.topology == topology, "topology costs \(placement.cost.topology), not \(topology)")
-        expect(placement.cost.fragmentation >= 0, "fragmentation is \(placement.cost.fragmentation)")
+        // A place may use what nothing else could, but no more of it than it takes.
+        let least = -(price + price / 100)
+        expect(placement.cost.fragmentation >= least, "fragmentation is \(placement.cost.fragmentation)")
     }
 
     public static func price(

@@ -26,6 +26,8 @@ public enum ReferenceAnswer: Equatable, Sendable {
 
 public struct ReferencePacker: Sendable {
     public var fleet = ShadowFleet()
+    /// The demand that usually comes; only single workers go by it.
+    public var mix: [MixEntry] = []
     /// Of steps of one search over several groups.
     public var patience = 20_000
 
@@ -128,12 +130,11 @@ public struct ReferencePacker: Sendable {
         return rooms.map { $0 - $0 % size }
     }
 
-    /// The least price and topology of a gang at its least counts in a place of `tier`. Nil for an exclusive gang: that
-    /// pays for places, and which are the cheapest is another question.
+    /// The least price and topology of a gang at its least counts in a place of `tier`; nil where it is not known.
     private func leastCost(
         _ form: GangForm, _ needs: [(need: WorkerNeed, least: Int)], _ candidate: Candidate, tier: Tier
     ) -> Int64? {
-        if form.exclusive != nil { return nil }
+        if form.exclusive != nil { return exclusiveCost(form, needs.map(\.least), candidate, tier: tier) }
         let price = needs.reduce(Int64(0)) { sum, group in
             sum + (Int64(group.least * group.need.totalMilli) * candidate.priceMicroUSDPerGPUHour + 999) / 1000
         }
@@ -173,7 +174,8 @@ public struct ReferencePacker: Sendable {
             if form.groups.count == 1 {
                 guard let cost = leastCost(form, needs.map { $0[0] }, over: set) else { continue }
                 if best.map({ cost < $0.cost ?? 0 }) ?? true {
-                    best = ReferenceFit(pools: set.map(\.pool), tier: tier(set), cost: cost)
+                    let known = form.exclusive == nil ? cost : nil
+                    best = ReferenceFit(pools: set.map(\.pool), tier: tier(set), cost: known)
                 }
                 continue
             }
