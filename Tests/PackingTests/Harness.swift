@@ -101,8 +101,8 @@ struct Harness: ~Copyable {
 
     mutating func candidates() -> [Candidate] { random.candidates(pools.map(\.spec)) }
 
-    /// Looks for a place with both packers, compares, and takes it where there is one.
-    mutating func place(_ form: GangForm, _ candidates: [Candidate], isHeld: Set<Int> = []) {
+    /// Looks for a place with both packers and compares what they say. Takes nothing.
+    mutating func search(_ form: GangForm, _ candidates: [Candidate], isHeld: Set<Int> = []) -> Placement? {
         doing = "\(form)\n\(candidates)\nheld \(isHeld)"
         let gang = packer.gang(form, pools: candidates)
         var placement = Placement.none
@@ -112,9 +112,14 @@ struct Harness: ~Copyable {
         check(after == before, "a search changed the state")
         compareRooms(form, candidates, gang)
         let offered = candidates.filter { !isHeld.contains($0.pool) }
-        let answer = reference.find(form, offered)
-        compare(form, offered, found ? placement : nil, answer)
-        guard found, isSound else { return }
+        compare(form, offered, found ? placement : nil, reference.find(form, offered))
+        return found && isSound ? placement : nil
+    }
+
+    /// Looks for a place, takes it where there is one, and now and then gives it back and takes it again.
+    mutating func place(_ form: GangForm, _ candidates: [Candidate], isHeld: Set<Int> = []) {
+        guard let placement = search(form, candidates, isHeld: isHeld) else { return }
+        let before = packer.digest()
         tally.placed += 1
         let canTake = packer.canTake(placement)
         check(canTake, "what was found cannot be taken")

@@ -31,6 +31,11 @@ public struct DrawnPool: Sendable {
     public var spec: PoolSpec
     public var grown: Topology
 
+    public init(spec: PoolSpec, grown: Topology) {
+        self.spec = spec
+        self.grown = grown
+    }
+
     public var topology: Topology { spec.topology }
     public var shape: NodeShape { spec.node }
 }

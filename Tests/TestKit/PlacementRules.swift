@@ -20,6 +20,7 @@ public struct PlacementRules {
         self.placement = placement
         checkForm()
         // Nothing else can be asked of what names no nodes.
+        if broken.isEmpty { checkRuns() }
         if !broken.isEmpty { return }
         broken += fleet.faults(taking: placement)
         checkNodes()
@@ -63,13 +64,23 @@ public struct PlacementRules {
         expect(placement.exclusive == form.exclusive, "exclusive is \(String(describing: placement.exclusive))")
     }
 
+    /// Runs within their pools.
+    private mutating func checkRuns() {
+        for (at, part) in placement.parts.enumerated() {
+            let nodes = fleet.pools[part.pool.index]?.nodes.count ?? 0
+            for run in placement.runRange(at) {
+                expect(placement.runs[run].nodes.upperBound <= nodes, "run \(run) goes beyond its pool")
+            }
+        }
+    }
+
     /// Nodes take new work, spares only from those who may; a part has each node once, or once for each GPU it shares.
     private mutating func checkNodes() {
         for (at, part) in placement.parts.enumerated() {
             guard let pool = fleet.pools[part.pool.index] else { continue }
             var seen: Set<[Int]> = []
             for run in placement.runRange(at) {
-                for node in placement.runs[run].nodes where node < pool.nodes.count {
+                for node in placement.runs[run].nodes {
                     expect(pool.nodes[node].isSchedulable, "node \(node) takes nothing new")
                     expect(form.usesSpares || !pool.nodes[node].isSpare, "node \(node) is a spare")
                     let mask = part.need.isShare ? Int(placement.runs[run].gpuMask) : 0
@@ -127,7 +138,7 @@ public struct PlacementRules {
         for (at, part) in placement.parts.enumerated() where part.group == group {
             guard let pool = fleet.pools[part.pool.index] else { continue }
             for run in placement.runRange(at) {
-                for node in placement.runs[run].nodes where node < pool.nodes.count {
+                for node in placement.runs[run].nodes {
                     let place = ShadowPlace(pool: part.pool.index, tier: tier, index: pool.place(tier, ofNode: node))
                     workers[place, default: 0] += Int(placement.runs[run].workers)
                 }

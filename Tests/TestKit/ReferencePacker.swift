@@ -76,7 +76,7 @@ public struct ReferencePacker: Sendable {
                 let cost = leastCost(form, needs, candidate, tier: tier)
                 return .fits(ReferenceFit(pools: [candidate.pool], tier: tier, cost: cost, room: room))
             }
-            switch search(form, candidate, needs, tier: tier) {
+            switch search(form, candidate, tier: tier) {
             case .some(true):
                 let cost = leastCost(form, needs, candidate, tier: tier)
                 return .fits(ReferenceFit(pools: [candidate.pool], tier: tier, cost: cost))
@@ -141,11 +141,9 @@ public struct ReferencePacker: Sendable {
         return price + PlacementRules.topology(form, tier: tier, price: price)
     }
 
-    /// Whether some place of a tier holds the least counts of several groups; nil where it is not known.
-    private func search(
-        _ form: GangForm, _ candidate: Candidate, _ needs: [(need: WorkerNeed, least: Int)], tier: Tier
-    ) -> Bool? {
-        guard let pool = fleet.pools[candidate.pool] else { return false }
+    /// Whether some place of a tier holds the least counts of all groups, by trying every way; nil where it is not known.
+    public func search(_ form: GangForm, _ candidate: Candidate, tier: Tier) -> Bool? {
+        guard let pool = fleet.pools[candidate.pool], let needs = needs(form, candidate) else { return false }
         var isKnown = true
         for place in Set(pool.nodes.indices.map { pool.place(tier, ofNode: $0) }).sorted() {
             var search = ReferenceSearch(form, needs.map(\.least), patience: patience)
