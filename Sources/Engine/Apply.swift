@@ -38,7 +38,8 @@ extension Engine {
             let job = Job(number: number, spec: spec, life: life)
             state.nextJobNumber = number.value + 1
             state.insert(job)
-            noteFirst(of: queue.insert(job))
+            enterQueue(job)
+            noteDemand(spec)
         case .jobPlaced(let number, let placement):
             state.placements += 1
             let job = change(number) { life in
@@ -73,11 +74,7 @@ extension Engine {
                 life.lastRequeue = cause
             }
             leave(before)
-            if let job = state.jobs[number] {
-                let shape = queue.insert(job)
-                untried.insert(shape)
-                noteFirst(of: shape)
-            }
+            if let job = state.jobs[number] { untried.insert(enterQueue(job)) }
             work.requeues += 1
         case .jobForgotten(let number):
             if let job = state.jobs[number] { state.remove(job) }
@@ -90,7 +87,8 @@ extension Engine {
         let known = slot.index < state.pools.count ? state.pools[slot.index].info : nil
         let layout = known.flatMap { $0.spec.topology == spec.topology ? $0.layout : nil } ?? PoolLayout(spec.topology)
         state.putPool(PoolInfo(spec: spec, layout: layout), at: slot)
-        packer.put(pool: slot.index, layout: layout, shape: spec.node)
+        packer.put(pool: slot.index, layout: layout, spec: spec)
+        places.note(spec, at: slot)
         triesAll = true
         noteSupply()
     }
@@ -106,10 +104,10 @@ extension Engine {
         return job
     }
 
-    /// `job` as it was while it waited; the state knows already that it waits no more.
-    private mutating func leaveQueue(_ job: Job) {
-        let shape = queue.remove(job) { [jobs = state.jobs] key in jobs[key.number]?.state == .queued }
-        noteFirst(of: shape)
+    private mutating func noteDemand(_ spec: JobSpec) {
+        let version = state.mix.version
+        state.mix.note(spec)
+        if state.mix.version != version { packer.setMix(state.mix.inUse) }
     }
 
     /// A job that waited leaves the queue; one that held capacity gives it back.
@@ -117,7 +115,7 @@ extension Engine {
         if job.state == .queued { leaveQueue(job) }
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
-            grown.insert(placement.pool.index)
+            placement.forEachPool { grown.insert($0.index) }
         }
     }
 }
