@@ -97,7 +97,8 @@ extension Packer {
         largestFit(gang, target: target) >= gang.workers(target)
     }
 
-    /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets.
+    /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets; at most 1
+    /// for a gang of one worker where nodes are weighed one by one.
     public func largestFit(_ gang: borrowing Gang, target at: Int) -> Int {
         let target = gang.targets[at]
         if target.index < 0 { return pools[target.pool].scoring[0].best(target.need) == nil ? 0 : 1 }

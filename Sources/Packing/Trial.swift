@@ -171,8 +171,8 @@ extension Packer {
     }
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
-    /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang the places that
-    /// keep fewest nodes from others first. What is laid out stays taken.
+    /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang among equal ones
+    /// the places that keep fewest nodes from others first. What is laid out stays taken.
     private mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
         let lead = gang.group(gang.lead, target: at)
         if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
@@ -182,8 +182,10 @@ extension Packer {
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
         func add(_ room: Int, _ place: Place) {
             if room < lead.least || !mayHold(gang, target: at, in: place) { return }
-            let tightness = room >= lead.most ? room - lead.most : 1 << 40 - room
-            places.append((kept(gang, target: at, by: place) << 41 + tightness, place))
+            // What an elastic gang would have to do without counts first, then what is kept from others, then what is left.
+            let missing = max(0, lead.most - room)
+            let left = min(max(0, room - lead.most), 1 << 21 - 1)
+            places.append((missing << 42 | kept(gang, target: at, by: place) << 21 | left, place))
         }
         switch tier {
         case .node:
