@@ -12,14 +12,25 @@ import Testing
     private static let job =
         "{\"id\":\"a\",\"tenant\":\"t\",\"priority\":5,\"workers\":[{\"name\":\"w\",\"count\":2,\"gpus\":4,\"cpuMillis\":1000}],"
         + "\"accelerators\":[\"GB200\"],\"scope\":\"block\",\"allow\":{\"regions\":[\"aws/us-east-1\"]},\"labels\":{\"x\":\"y\"}}"
+    private static let gang =
+        "{\"workers\":[{\"name\":\"w\",\"minCount\":2,\"maxCount\":4,\"gpus\":1,\"gpuMilli\":500,\"segment\":{\"size\":2,"
+        + "\"tier\":\"node\"},\"spread\":{\"workersPerNode\":2,\"workersPerDomain\":8}},{\"name\":\"c\",\"count\":1,\"gpus\":0,"
+        + "\"cpuMillis\":5}],\"accelerators\":[\"GB200\",{\"model\":\"H200\",\"speedMilli\":900}],\"scaleBySpeed\":true,\"scope\":"
+        + "{\"required\":\"region\",\"preferred\":\"block\",\"patienceSeconds\":9},\"split\":{\"maxPools\":2,\"minWorkersPerPool\":1},"
+        + "\"exclusive\":\"domain\",\"preemptible\":true,\"usesSpares\":true}"
+    private static let mixed =
+        "{\"name\":\"m\",\"provider\":\"aws\",\"region\":\"r\",\"accelerator\":\"x\",\"node\":{\"gpus\":4,\"cpuMillis\":9,\"memoryMiB\":9},"
+        + "\"allowsGPUShares\":true,\"sparesPerDomain\":0,\"reservation\":\"c\",\"nodes\":[{\"name\":\"n1\",\"domain\":\"d\",\"clique\":\"e\","
+        + "\"reservation\":\"g\"},{\"name\":\"n2\",\"accelerator\":\"y\",\"instanceType\":\"z\",\"node\":{\"gpus\":2,\"cpuMillis\":1,\"memoryMiB\":1}}]}"
     private static let pool =
         "{\"provider\":\"aws\",\"region\":\"r\",\"accelerator\":\"x\",\"node\":{\"gpus\":4,\"cpuMillis\":9,\"memoryMiB\":9},"
-        + "\"topology\":{\"blocks\":1,\"domainsPerBlock\":2,\"nodesPerDomain\":3},\"priceUSDPerGPUHour\":\"1.25\"}"
+        + "\"topology\":{\"blocks\":1,\"domainsPerBlock\":2,\"nodesPerDomain\":4,\"cliquesPerDomain\":2},\"sparesPerDomain\":1,\"priceUSDPerGPUHour\":\"1.25\"}"
     private static let listed =
         "{\"provider\":\"aws\",\"region\":\"r\",\"accelerator\":\"x\",\"node\":{\"gpus\":4,\"cpuMillis\":9,\"memoryMiB\":9},"
         + "\"nodes\":[{\"name\":\"n1\",\"domain\":\"d\",\"block\":\"b\"},{\"name\":\"n2\"}]}"
     private static let bodies: [(HTTPMethod, String, String, String)] = [
-        (.post, "/v1/jobs", "application/json", job), (.put, "/v1/pools/q", "application/json", pool),
+        (.post, "/v1/jobs", "application/json", job), (.post, "/v1/jobs", "application/json", gang),
+        (.post, "/v1/pools:load", "application/json", mixed), (.put, "/v1/pools/q", "application/json", pool),
         (.put, "/v1/pools/q", "application/json", listed),
         (.post, "/v1/jobs/r:finish", "application/json", "{\"result\":\"failed\",\"message\":\"m\"}"),
         (.post, "/v1/jobs:batch", "application/x-ndjson", job + "\n" + job + "\r\n\n" + job),
@@ -121,9 +132,11 @@ import Testing
         if isChanged { #expect(answer.status < 300, "\(what): \(target) \(shown)") }
         // What the service takes, the file takes too.
         if answer.status < 300, target != "/v1/jobs:batch" {
-            let path =
-                target == "/v1/jobs/r:finish" ? "FinishRequest" : target == "/v1/jobs" ? "JobRequest" : "PoolRequest"
-            let faults = OpenAPIFile.shared.faults(try JSON(parsing: Data(bytes)), OpenAPIFile.shared.schema(path), "")
+            let schemas = [
+                "/v1/jobs/r:finish": "FinishRequest", "/v1/jobs": "JobRequest", "/v1/pools:load": "PoolLoadRequest",
+            ]
+            let schema = OpenAPIFile.shared.schema(schemas[target] ?? "PoolRequest")
+            let faults = OpenAPIFile.shared.faults(try JSON(parsing: Data(bytes)), schema, "")
             #expect(faults.isEmpty, "\(shown): \(faults)")
         }
         return answer

@@ -55,6 +55,90 @@ import Testing
         _ = try refuse(caller, .post, "/v1/jobs", "[]", [" wrongType"])
     }
 
+    @Test func `all mistakes of what a gang asks for come at once`() throws {
+        let answer = try refuse(
+            try APICaller(pools: "p"), .post, "/v1/jobs",
+            """
+            {"workers":[{"name":"a","count":0,"gpus":1},{"name":"b","minCount":1,"gpus":1},{"name":"c","maxCount":2,"gpus":1},
+            {"name":"d","count":1,"minCount":1,"maxCount":2,"gpus":1},{"name":"e","minCount":3,"maxCount":2,"gpus":1},
+            {"name":"f","count":1,"gpus":2,"gpuMilli":500},{"name":"g","count":1,"gpus":0,"cpuMillis":0},
+            {"name":"h","count":1,"gpuMilli":0,"segment":{"size":0,"tier":"pool"},"spread":{}}],
+            "accelerators":[{"model":"a b","speedMilli":0},{"speed":1},"x",{"model":"x"}],"scaleBySpeed":1,
+            "scope":{"required":"rack","preferred":7,"patienceSeconds":-1,"patience":2},"split":{"maxPools":1},
+            "exclusive":"node","preemptible":"yes","usesSpares":true}
+            """,
+            [
+                "/workers/0/count outOfRange", "/workers/1/maxCount missing", "/workers/2/minCount missing",
+                "/workers/3/count invalid", "/workers/4/maxCount outOfRange", "/workers/5/gpuMilli invalid",
+                "/workers/6/cpuMillis missing", "/workers/7/gpuMilli outOfRange", "/workers/7/segment/size outOfRange",
+                "/workers/7/segment/tier invalid", "/workers/7/spread missing", "/accelerators/0/model invalid",
+                "/accelerators/0/speedMilli outOfRange", "/accelerators/1/model missing",
+                "/accelerators/1/speed unknownField", "/accelerators/3 duplicate", "/scaleBySpeed wrongType",
+                "/scope/required invalid", "/scope/preferred wrongType", "/scope/patienceSeconds outOfRange",
+                "/scope/patience unknownField", "/split/maxPools outOfRange", "/exclusive invalid",
+                "/preemptible wrongType", "/usesSpares invalid",
+            ])
+        #expect(answer.json["detail"].string?.contains("25 mistakes") == true)
+    }
+
+    @Test(arguments: [
+        ("", ",\"scope\":{\"required\":\"block\",\"preferred\":\"block\"}", "/scope/preferred invalid"),
+        ("", ",\"scope\":{\"preferred\":\"region\"}", "/scope/preferred invalid"),
+        ("", ",\"scope\":{\"patienceSeconds\":5}", "/scope/patienceSeconds invalid"),
+        ("", ",\"split\":{\"maxPools\":2},\"scope\":\"pool\"", "/scope invalid"),
+        ("", ",\"split\":{\"maxPools\":2},\"scope\":{\"required\":\"domain\"}", "/scope invalid"),
+        ("", ",\"usesSpares\":true", "/usesSpares invalid"), ("", ",\"scaleBySpeed\":true", "/accelerators missing"),
+        (",\"segment\":{\"size\":4,\"tier\":\"node\"}", "", "/workers/0/segment invalid"),
+        (",\"segment\":{\"size\":3,\"tier\":\"block\"}", ",\"scope\":\"domain\"", "/workers/0 invalid"),
+        (
+            ",\"segment\":{\"size\":3,\"tier\":\"node\"},\"spread\":{\"workersPerNode\":2}", "",
+            "/workers/0/segment invalid"
+        ),
+        (
+            ",\"segment\":{\"size\":3,\"tier\":\"node\"},\"spread\":{\"workersPerDomain\":2}", "",
+            "/workers/0/segment invalid"
+        ),
+        (",\"spread\":{\"workersPerNode\":5}", ",\"scope\":\"node\"", "/workers/0 invalid"),
+        (",\"spread\":{\"workersPerDomain\":5}", ",\"scope\":\"domain\"", "/workers/0 invalid"),
+    ])
+    func `fields that forbid each other are one mistake that says what to do`(
+        group: String, job: String, mistake: String
+    ) throws {
+        let caller = try APICaller(pools: "p")
+        let body = "{\"workers\":[{\"count\":6,\"gpus\":1\(group)}]\(job)}"
+        let answer = try refuse(caller, .post, "/v1/jobs", body, [mistake])
+        let detail = answer.json["errors"][0]["detail"].string ?? ""
+        #expect(detail.hasSuffix("."))
+        // With groups and scopes that bear each other it is taken.
+        #expect(try caller.call(.post, "/v1/jobs", "{\"workers\":[{\"count\":6,\"gpus\":1}]}").status == 201)
+    }
+
+    @Test(arguments: [
+        (
+            "\"topology\":{\"blocks\":1,\"domainsPerBlock\":1,\"nodesPerDomain\":18,\"cliquesPerDomain\":4}",
+            "/topology/cliquesPerDomain invalid"
+        ),
+        (
+            "\"topology\":{\"blocks\":1,\"domainsPerBlock\":1,\"nodesPerDomain\":18,\"cliquesPerDomain\":2},\"sparesPerDomain\":9",
+            "/sparesPerDomain outOfRange"
+        ),
+        ("\"nodes\":[{\"name\":\"a\"}],\"sparesPerDomain\":1", "/sparesPerDomain outOfRange"),
+        ("\"nodes\":[{\"name\":\"a\"}],\"sparesPerDomain\":-1", "/sparesPerDomain outOfRange"),
+        ("\"nodes\":[{\"name\":\"a\"}],\"reservation\":\"a b\"", "/reservation invalid"),
+        ("\"nodes\":[{\"name\":\"a\"}],\"allowsGPUShares\":1", "/allowsGPUShares wrongType"),
+        ("\"nodes\":[{\"name\":\"a\",\"clique\":\"\"}]", "/nodes/0/clique invalid"),
+        (
+            "\"nodes\":[{\"name\":\"a\",\"domain\":\"d\",\"clique\":\"c\"},{\"name\":\"b\",\"domain\":\"d\"}]",
+            "/nodes invalid"
+        ),
+    ])
+    func `a pool's cliques, spares and shares have rules`(fields: String, mistake: String) throws {
+        _ = try refuse(
+            try APICaller(), .put, "/v1/pools/q",
+            "{\"provider\":\"a\",\"region\":\"r\",\"accelerator\":\"x\",\"node\":{\"gpus\":4,\"cpuMillis\":1,\"memoryMiB\":1},"
+                + fields + "}", [mistake])
+    }
+
     @Test func `all mistakes of a pool come at once`() throws {
         let caller = try APICaller()
         _ = try refuse(

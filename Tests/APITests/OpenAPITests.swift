@@ -89,7 +89,10 @@ import Testing
         }
         for group in ["WorkerGroupRequest", "WorkerGroup"] {
             #expect(bounds(group, "count") == [1, Bounds.workersPerJob])
-            #expect(bounds(group, "gpus") == [1, Bounds.gpusPerNode])
+            #expect(bounds(group, "minCount") == [1, Bounds.workersPerJob])
+            #expect(bounds(group, "maxCount") == [1, Bounds.workersPerJob])
+            #expect(bounds(group, "gpus") == [0, Bounds.gpusPerNode])
+            #expect(bounds(group, "gpuMilli") == [1, 1000])
             #expect(bounds(group, "cpuMillis") == [0, Bounds.cpuMillisPerNode])
             #expect(bounds(group, "memoryMiB") == [0, Bounds.memoryMiBPerNode])
         }

@@ -119,13 +119,13 @@ import Testing
         let fleet = try caller.get("/v1/fleet").json
         #expect(fleet["poolCount"].int == 3 && fleet["gpus"].int == 96 && fleet["gpusAllocated"].int == 14)
         func sum(_ group: String, _ field: String) -> Int { fleet[group].array.reduce(0) { $0 + ($1[field].int ?? 0) } }
-        for field in ["gpus", "gpusAllocated", "gpusFree", "gpusUnavailable"] {
+        for field in ["gpus", "gpusAllocated", "gpusBroken", "gpusFree", "gpusUnavailable"] {
             for group in ["providers", "accelerators", "pools"] {
                 #expect(sum(group, field) == fleet[field].int, "\(group) \(field)")
             }
         }
         for pool in [fleet] + fleet["pools"].array {
-            let parts = ["gpusAllocated", "gpusFree", "gpusUnavailable"].compactMap { pool[$0].int }
+            let parts = ["gpusAllocated", "gpusBroken", "gpusFree", "gpusUnavailable"].compactMap { pool[$0].int }
             #expect(parts.reduce(0, +) == pool["gpus"].int)
         }
         #expect(fleet["gpusUnavailable"].int == 4)

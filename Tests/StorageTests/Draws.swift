@@ -113,8 +113,8 @@ struct Draw: RandomNumberGenerator {
             cost: PlacementCost(
                 price: Int64(number()), fragmentation: Int64(number()), topology: Int64(number())))
         var node: UInt32 = 0
-        for _ in 0..<below(5) {
-            placement.runs += list(30) { draw in
+        for _ in 0..<below(4) {
+            placement.runs += list(10) { draw in
                 if draw.chance(3) { node = UInt32(truncatingIfNeeded: draw.next()) }
                 let count = UInt16(draw.below(3) == 0 ? draw.below(65_536) : 1)
                 defer { node = node &+ UInt32(count) }

@@ -157,26 +157,26 @@ struct JournalTests {
 
     @Test("a full disk refuses before the decision and heals when space returns")
     func fullDiskHeals() throws {
-        let disk = FaultyDisk(capacity: 4096)
+        let disk = FaultyDisk(capacity: 48 << 10)
         var options = smallOptions()
-        options.reserveBytes = 1024
+        options.reserveBytes = 8192
         var history = History(seed: 9)
         do {
             let store = try history.recover(disk, options)
             var refused: StorageError?
-            for _ in 0..<100 {
-                refused = storageError { () throws(StorageError) in try store.journal.ensureRoom(forBytes: 800) }
+            for _ in 0..<1000 {
+                refused = storageError { () throws(StorageError) in try store.journal.ensureRoom(forBytes: 4096) }
                 if refused != nil { break }
                 try history.append(to: store.journal)
                 try history.flush(store.journal)
             }
             guard case .diskFull? = refused else { throw refused ?? .failed(reason: "never full") }
-            #expect(!store.journal.hasRoom(forBytes: 800))
-            #expect(disk.used <= 4096 - options.reserveBytes, "the reserve is left")
-            #expect(storageError { () throws(StorageError) in try store.journal.ensureRoom(forBytes: 800) } == refused)
+            #expect(!store.journal.hasRoom(forBytes: 4096))
+            #expect(disk.used <= 48 << 10 - options.reserveBytes, "the reserve is left")
+            #expect(storageError { () throws(StorageError) in try store.journal.ensureRoom(forBytes: 4096) } == refused)
             try store.snapshots.write(history.image(after: history.acknowledged))
             disk.setCapacity(1 << 20)
-            try store.journal.ensureRoom(forBytes: 800)
+            try store.journal.ensureRoom(forBytes: 4096)
             try history.write(10, to: store.journal)
         }
         try history.recover(disk.afterPowerCut(.losesAll), options)

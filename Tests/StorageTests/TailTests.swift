@@ -11,14 +11,14 @@ struct TailTests {
 
     /// A disk with `count` acknowledged transactions in one segment, and where each record begins.
     private func written(
-        _ count: Int, seed: UInt64 = 1
+        _ count: Int, seed: UInt64 = 1, bytes: Int = 0
     ) throws -> (disk: FaultyDisk, history: History, name: String, offsets: [Int]) {
         let disk = FaultyDisk()
         var history = History(seed: seed)
         let store = try history.recover(disk, options)
         var offsets = [64]
         for _ in 0..<count {
-            try history.append(to: store.journal)
+            try history.append(to: store.journal, bytes: bytes)
             offsets.append(offsets[offsets.count - 1] + (try store.journal.flush().bytes))
         }
         history.acknowledged = count
@@ -127,7 +127,7 @@ struct TailTests {
     @Test("after a cut the journal goes on, and nothing of the tail ever comes back")
     func nothingComesBack() throws {
         for kept in [1, 8, 39, 40, 47, 100] {
-            var (disk, history, name, offsets) = try written(3)
+            var (disk, history, name, offsets) = try written(3, bytes: 200)
             history.acknowledged = 2
             disk.edit(name) { bytes in for index in offsets[2] + kept..<bytes.count { bytes[index] = 0 } }
             do {
