@@ -14,7 +14,10 @@ public protocol Desk {
     func explain(_ job: Job) -> Explanation
     func poolReadings() -> [PoolReading]
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int)
+    /// What is free on a node; the mask shows GPUs that are wholly free.
     func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int)
+    /// What is free of one GPU, in thousandths.
+    func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int
 }
 
 /// What became of a command.

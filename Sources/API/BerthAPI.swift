@@ -29,12 +29,13 @@ public final class BerthAPI: Sendable {
         counts = Mutex(Array(repeating: Array(repeating: 0, count: 6), count: RouteTable.rows.count + 1))
     }
 
-    /// Only a batch may have a body beyond the server's own limit.
+    /// Only a batch of jobs and a list of nodes may have a body beyond the server's own limit.
     public static func bodyLimit(_ settings: APISettings) -> BodyLimit {
         { method, path in
-            let isBatch =
-                method == .post && path == [PathSegment(name: "v1"), PathSegment(name: "jobs", verb: "batch")]
-            return isBatch ? settings.maxBatchBodyBytes : nil
+            guard method == .post, path.count == 2, path[0] == PathSegment(name: "v1") else { return nil }
+            let isLong = [PathSegment(name: "jobs", verb: "batch"), PathSegment(name: "pools", verb: "load")]
+                .contains(path[1])
+            return isLong ? settings.maxBatchBodyBytes : nil
         }
     }
 

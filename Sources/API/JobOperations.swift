@@ -92,7 +92,7 @@ extension BerthAPI {
         }
         if job.state != .queued {
             // A gang of thousands of nodes makes an answer of megabytes, for which health on this loop must not wait.
-            let isLarge = (job.life.placement?.nodeCount ?? 0) > 512
+            let isLarge = (job.life.placement?.workerCount ?? 0) > 512
             return isLarge ? .slowly { call.answer(job, view) } : .now(call.answer(job, view))
         }
         // Why it waits is known to the scheduler alone.
@@ -172,8 +172,10 @@ extension BerthAPI {
             if let states, !states.contains(job.state) { return false }
             if let tenant, job.spec.tenant != tenant { return false }
             if let pool {
-                guard let placement = job.life.placement, placement.pool == pool else { return false }
-                if let node, !placement.holds(node: node) { return false }
+                guard let placement = job.life.placement, placement.parts.contains(where: { $0.pool == pool }) else {
+                    return false
+                }
+                if let node, !placement.holds(node: node, of: pool) { return false }
             }
             return true
         }
@@ -259,9 +261,7 @@ extension Call {
                 }
             }
         case .outcome(.node(let slot, let node, _)):
-            return Answer.json(revision: desk.state.revision) {
-                $0.node(node, of: desk.state[slot], free: desk.free(slot, node: node))
-            }
+            return Answer.json(revision: desk.state.revision) { $0.node(node, of: slot, desk) }
         case .outcome(.resumed): return Answer.json(revision: desk.state.revision) { $0.object { _ in } }
         }
     }

@@ -6,7 +6,7 @@ public import HTTP
 public enum Operation: String, CaseIterable, Sendable {
     case index, openAPI, metrics, livez, readyz, healthz
     case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob
-    case listPools, getPool, putPool, deletePool, listNodes
+    case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
     case getFleet, getQueue
 }
@@ -29,6 +29,7 @@ public enum RouteTable {
         (.post, "/v1/jobs/{id}:start", .startJob),
         (.post, "/v1/jobs/{id}:finish", .finishJob),
         (.get, "/v1/pools", .listPools),
+        (.post, "/v1/pools:load", .loadPools),
         (.get, "/v1/pools/{name}", .getPool),
         (.put, "/v1/pools/{name}", .putPool),
         (.delete, "/v1/pools/{name}", .deletePool),

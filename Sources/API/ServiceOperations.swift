@@ -22,6 +22,7 @@ extension BerthAPI {
         case .startJob: try startJob(call)
         case .finishJob: try finishJob(call)
         case .listPools: try listPools(call)
+        case .loadPools: try loadPools(call)
         case .getPool: try getPool(call)
         case .putPool: try putPool(call)
         case .deletePool: try deletePool(call)

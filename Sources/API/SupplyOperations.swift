@@ -5,6 +5,18 @@ import HTTP
 import JSON
 import Model
 
+extension Answer {
+    fileprivate static func pools(_ pools: [PoolRecord], revision: UInt64) -> HTTPResponse {
+        json(revision: revision, reserving: pools.count * 640) { writer in
+            writer.object { writer in
+                writer.member("revision", revision)
+                writer.key("pools")
+                writer.array { writer in for pool in pools { writer.pool(pool) } }
+            }
+        }
+    }
+}
+
 extension BerthAPI {
     func listPools(_ call: Call) throws(ParameterMistake) -> Step {
         let parameters = try Parameters(call.request, known: ["provider", "region", "accelerator"])
@@ -17,15 +29,36 @@ extension BerthAPI {
                 && region ?? pool.spec.region == pool.spec.region
                 && accelerator ?? pool.spec.accelerator == pool.spec.accelerator
         }
-        return .slowly {
-            Answer.json(revision: view.revision, reserving: pools.count * 640) { writer in
-                writer.object { writer in
-                    writer.member("revision", view.revision)
-                    writer.key("pools")
-                    writer.array { writer in for pool in pools { writer.pool(pool) } }
-                }
+        return .slowly { Answer.pools(pools, revision: view.revision) }
+    }
+
+    /// A pool, or a pool for each shape of a list of nodes. All mistakes are found before any is put, and all are on disk with
+    /// one flush.
+    func loadPools(_ call: Call) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        return .slowlyToDesk {
+            switch Body.read(call.request, { PoolEntry(&$0).pools }) {
+            case .problem(let problem, let mistakes): return .answer(call.problem(problem, mistakes))
+            case .value(let pools): return .desk { desk in Self.load(pools, call, desk) }
             }
         }
+    }
+
+    private static func load(_ pools: [PoolSpec], _ call: Call, _ desk: any Desk) -> HTTPResponse {
+        for (index, pool) in pools.enumerated() {
+            var problem: Problem
+            switch desk.decide(.putPool(pool)) {
+            case .unwritable(let stop): problem = Problem(stop)
+            case .outcome(.refused(let refusal)): problem = Problem(refusal)
+            case .outcome: continue
+            }
+            // The same body may be sent again: a pool that is as it should be stays so.
+            if index > 0 { problem.detail += " Before it \(index) of \(pools.count) pools were put." }
+            return call.problem(problem, revision: desk.state.revision)
+        }
+        let state = desk.state
+        return Answer.pools(
+            pools.compactMap { state.slot(named: $0.name).map { state[$0] } }, revision: state.revision)
     }
 
     func getPool(_ call: Call) throws(ParameterMistake) -> Step {
@@ -81,7 +114,7 @@ extension BerthAPI {
                     writer.array { writer in
                         while node < pool.nodeStates.count && count < limit {
                             if wanted?.contains(pool.nodeStates[node]) ?? true {
-                                writer.node(node, of: pool, free: desk.free(slot, node: node))
+                                writer.node(node, of: slot, desk)
                                 count += 1
                             }
                             node += 1

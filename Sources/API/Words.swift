@@ -27,6 +27,7 @@ extension BlockReason {
     var word: StaticString {
         switch self {
         case .waitingForTurn: "waitingForTurn"
+        case .waitingForPreferred: "waitingForPreferred"
         case .heldForOtherJob: "heldForOtherJob"
         case .capacityBusy: "capacityBusy"
         case .nodesUnavailable: "nodesUnavailable"
@@ -52,8 +53,10 @@ struct Words<Value: Sendable>: Sendable {
     subscript(_ word: String) -> Value? { words.first { $0.word == word }?.value }
 }
 
-extension Words<Scope> {
-    static let scopes = Words(Scope.allCases.map { ($0.tier.name, $0) })
+extension Words<Tier> {
+    static let tiers = Words(Tier.allCases.map { ($0.name, $0) })
+    static let segmentTiers = Words([Tier.node, .domain, .block].map { ($0.name, $0) })
+    static let exclusives = Words([Tier.domain, .block].map { ($0.name, $0) })
 }
 
 extension Words<Purchase> {

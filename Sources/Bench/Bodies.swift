@@ -10,7 +10,7 @@ enum Bodies {
 
     /// A job as JSON of exactly `jobBytes` bytes; without more said, of one GPU on any node.
     static func job(
-        _ id: String, workers: Int = 1, gpus: Int = 1, scope: Scope = .node, pools: [String] = []
+        _ id: String, workers: Int = 1, gpus: Int = 1, scope: Tier = .node, pools: [String] = []
     ) -> [UInt8] {
         var allow = ""
         if !pools.isEmpty { allow = ",\"allow\":{\"pools\":[\"" + pools.joined(separator: "\",\"") + "\"]}" }
@@ -18,7 +18,7 @@ enum Bodies {
             "{\"id\":\"\(id)\",\"name\":\"pretrain-atlas-7b\",\"tenant\":\"research\",\"priority\":100,"
             + "\"workers\":[{\"name\":\"trainer\",\"count\":\(workers),\"gpus\":\(gpus),"
             + "\"cpuMillis\":\(1000 * gpus),\"memoryMiB\":\(2048 * gpus)}],"
-            + "\"scope\":\"\(scope.tier.name)\"\(allow),\"maxRuntimeSeconds\":86400,\"labels\":{\"project\":\"atlas\","
+            + "\"scope\":\"\(scope.name)\"\(allow),\"maxRuntimeSeconds\":86400,\"labels\":{\"project\":\"atlas\","
             + "\"team\":\"language\",\"owner\":\"research@lab.example\",\"checkpoint\":\"s3://lab-atlas/checkpoints\","
             + "\"dataset\":\"web-2026-03-deduplicated\",\"experiment\":\"ablation-of-attention-17\","
             + "\"note\":\""
@@ -28,7 +28,7 @@ enum Bodies {
     }
 
     /// The same job as the engine is told of it: read from its body, so that its strings take the memory they take there.
-    static func spec(_ id: String, workers: Int = 1, gpus: Int = 1, scope: Scope = .node) throws -> JobSpec {
+    static func spec(_ id: String, workers: Int = 1, gpus: Int = 1, scope: Tier = .node) throws -> JobSpec {
         try decodeObject(job(id, workers: workers, gpus: gpus, scope: scope)) { JobSpec(&$0) }
     }
 

@@ -142,7 +142,13 @@ public struct OpenbBench: Sendable {
             for _ in 0..<copies {
                 let version = mix.version
                 mix.note(MixEntry(pod))
-                if mix.version != version { fleet.packer.setMix(mix.inUse) }
+                let free = curve.total - curve.allocated
+                if mix.version != version || mix.isOutdated(freeMilli: free, allMilli: curve.total) {
+                    // A new mix may be the first under which nodes are weighed at all.
+                    if mix.version != version { fleet.packer.setMix(mix.inUse) }
+                    mix.price(freeMilli: free, scarcity: fleet.packer.scarcity(of: mix.inUse))
+                    fleet.packer.setMix(mix.inUse)
+                }
                 let key = PodKey(pod)
                 var gang = gangs[key]
                 if gang == nil || gang?.generation != fleet.packer.generation {
@@ -192,9 +198,9 @@ public struct OpenbBench: Sendable {
 
 /// Allocation against arrival, as the published tables average it: over the arrivals that round to the same percentage.
 struct Curve {
-    private let total: Int
+    let total: Int
     private var arrived = 0
-    private var allocated = 0
+    private(set) var allocated = 0
     private var sums: [Int: (sum: Double, count: Int)] = [:]
 
     init(total: Int) { self.total = max(1, total) }

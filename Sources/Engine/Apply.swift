@@ -20,12 +20,15 @@ extension Engine {
         state.revision += 1
         state.at = at
         switch fact {
-        case .poolPut(let slot, let spec): putPool(spec, at: slot)
+        case .poolPut(let slot, let spec):
+            putPool(spec, at: slot)
+            noteCapacity()
         case .poolDeleted(let slot):
             state.deletePool(at: slot)
             packer.remove(pool: slot.index)
             triesAll = true
             noteSupply()
+            noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):
             state.setNode(node, of: slot, to: nodeState)
             packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
@@ -49,6 +52,7 @@ extension Engine {
             }
             leaveQueue(job)
             packer.take(placement)
+            noteCapacity()
         case .jobStarted(let number):
             change(number) { life in
                 life.state = .running
@@ -107,7 +111,23 @@ extension Engine {
     private mutating func noteDemand(_ spec: JobSpec) {
         let version = state.mix.version
         state.mix.note(spec)
-        if state.mix.version != version { packer.setMix(state.mix.inUse) }
+        if state.mix.version == version { return }
+        // A new mix may be the first under which nodes are weighed at all, and scarcity matters.
+        packer.setMix(state.mix.inUse)
+        priceMix()
+    }
+
+    /// Finds the scarcities of the mix again once so much less or more is free that they no longer hold.
+    private mutating func noteCapacity() {
+        let free = state.gpuMilliAll - state.gpuMilliAllocated
+        if state.mix.isOutdated(freeMilli: free, allMilli: state.gpuMilliAll) { priceMix() }
+    }
+
+    private mutating func priceMix() {
+        let scarcity = packer.scarcity(of: state.mix.inUse)
+        let isNew = !zip(scarcity, state.mix.inUse).allSatisfy { $0 == $1.scarcity }
+        state.mix.price(freeMilli: state.gpuMilliAll - state.gpuMilliAllocated, scarcity: scarcity)
+        if isNew { packer.setMix(state.mix.inUse) }
     }
 
     /// A job that waited leaves the queue; one that held capacity gives it back.
@@ -116,6 +136,7 @@ extension Engine {
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
             placement.forEachPool { grown.insert($0.index) }
+            noteCapacity()
         }
     }
 }

@@ -94,12 +94,14 @@ extension DemandMix {
         // All weights together stay below the largest step times the arrivals that it takes to halve it, and a bit.
         let weights: Range<UInt64> = 0..<1 << 57
         for entry in entries + inUse {
-            guard entry.demand.fault == nil, 1...Bounds.workersPerJob ~= entry.workers, weights ~= entry.weight else {
+            guard entry.demand.fault == nil, 1...Bounds.workersPerJob ~= entry.workers, weights ~= entry.weight,
+                entry.scarcity <= 1 << 24
+            else {
                 return "the mix has an entry out of bounds"
             }
         }
         guard entries.count <= Self.mostEntries, inUse.count <= Self.mostEntries, 1 << 20..<1 << 40 ~= step,
-            arrivals < 1 << 62, version < 1 << 62, nextVersionAt < 1 << 62
+            arrivals < 1 << 62, version < 1 << 62, nextVersionAt < 1 << 62, 0..<1 << 48 ~= pricedFreeMilli
         else { return "the mix is out of bounds" }
         return nil
     }

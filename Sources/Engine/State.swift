@@ -53,6 +53,9 @@ public struct State: Sendable {
     public internal(set) var jobsByState = [Int](repeating: 0, count: JobState.allCases.count)
     /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
     public internal(set) var gpuMilliQueued = 0
+    /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
+    public internal(set) var gpuMilliAll = 0
+    public internal(set) var gpuMilliAllocated = 0
     /// Which demand usually comes.
     public internal(set) var mix = DemandMix()
     private var slots: [String: PoolSlot] = [:]
@@ -111,7 +114,9 @@ public struct State: Sendable {
         if job.state == .queued { gpuMilliQueued += change * job.spec.gpuMilli }
         guard job.state.holdsCapacity, let placement = job.life.placement else { return }
         for part in placement.parts.indices {
-            pools[placement.parts[part].pool.index].gpuMilliAllocated += change * placement.gpuMilli(part)
+            let milli = change * placement.gpuMilli(part)
+            pools[placement.parts[part].pool.index].gpuMilliAllocated += milli
+            gpuMilliAllocated += milli
         }
         placement.forEachPool { pools[$0.index].jobs += change }
     }
@@ -121,12 +126,14 @@ public struct State: Sendable {
             pools.append(PoolRecord(info: info, revision: revision))
         } else {
             itemDigests &-= pools[slot.index].spec.digest(slot: slot, isDeleted: false)
+            gpuMilliAll -= pools[slot.index].spec.gpuCount * 1000
             pools[slot.index].info = info
             pools[slot.index].revision = revision
             let added = info.layout.nodeCount - pools[slot.index].nodeStates.count
             pools[slot.index].nodeStates.append(contentsOf: repeatElement(.ready, count: added))
         }
         itemDigests &+= info.spec.digest(slot: slot, isDeleted: false)
+        gpuMilliAll += info.spec.gpuCount * 1000
         slots[info.spec.name] = slot
     }
 
@@ -134,6 +141,7 @@ public struct State: Sendable {
         let spec = pools[slot.index].spec
         itemDigests &-= spec.digest(slot: slot, isDeleted: false)
         itemDigests &+= spec.digest(slot: slot, isDeleted: true)
+        gpuMilliAll -= spec.gpuCount * 1000
         for node in pools[slot.index].nodeStates.indices { setNode(node, of: slot, to: .ready) }
         pools[slot.index].isDeleted = true
         pools[slot.index].revision = revision

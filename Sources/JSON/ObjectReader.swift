@@ -42,6 +42,9 @@ public struct ObjectReader: ~Copyable {
     /// Members of the object.
     public var memberCount: Int { count }
 
+    /// Mistakes of the whole body so far. Where it has not grown, what was read in between was right.
+    public var mistakeCount: Int { decoding.mistakes.count + decoding.leftOut }
+
     /// Whether the field is there. It counts as known from now on, but not as read.
     public func has(_ name: StaticString) -> Bool {
         var (key, ordinal) = (object + 3, 0)

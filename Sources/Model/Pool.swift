@@ -31,6 +31,11 @@ public struct NodeListing: Hashable, Sendable {
         self.block = block
         self.reservation = reservation
     }
+
+    /// Bytes of all its names together.
+    public var nameBytes: Int {
+        name.utf8.count + domain.utf8.count + clique.utf8.count + block.utf8.count + reservation.utf8.count
+    }
 }
 
 /// How a pool's nodes are arranged.

@@ -21,35 +21,52 @@ extension Packer {
     ) -> Bool {
         var best = Merit.none
         var bestAt = 0
-        var bestPrice: Int64 = 0
+        var (bestPrice, bestTargetPrice) = (Int64(0), Int64(0))
         var bestNode: (node: Int, gpuMilli: Int)?
         let preferred = gang.form.preferred
+        // Most pools of a rank have the price of the one before.
+        var (lastMilli, lastPrice, price) = (0, Int64(0), Int64(0))
         for at in 0..<gang.targets.count {
             let target = gang.targets[at]
             let workers = gang.workers(at)
             // Nothing of a higher rank counts once a place is found.
             if best.fit.key != Fit.none.key && gang.targets[bestAt].rank != target.rank { break }
-            let price = Cost.price(milli: workers * target.need.totalMilli, microUSDPerGPUHour: target.price)
+            let milli = workers * target.need.totalMilli
+            if milli != lastMilli || target.price != lastPrice {
+                (lastMilli, lastPrice) = (milli, target.price)
+                price = Cost.price(milli: milli, microUSDPerGPUHour: target.price)
+            }
             if target.index < 0 {
                 guard let found = pools[target.pool].scoring[0].best(target.need) else { continue }
                 let fragmentation = Cost.fragmentation(found.rise, microUSDPerGPUHour: target.price)
                 let merit = Merit(
-                    total: price + fragmentation, rise: found.rise, fit: Fit(tier: .node, slackMilli: 0))
+                    total: price + fragmentation, rise: found.rise, fit: Fit(tier: .node, slackMilli: found.leftover))
                 if merit < best, !isHeld(target.pool) {
-                    (best, bestAt, bestPrice, bestNode) = (merit, at, price, (found.node, found.gpuMilli))
+                    (best, bestAt, bestPrice, bestTargetPrice) = (merit, at, price, target.price)
+                    bestNode = (found.node, found.gpuMilli)
                 }
                 continue
             }
-            // No cost is below the price, and nothing beats an exact fit of a node.
-            if price > best.total || price == best.total && best.fit.isPerfect && best.rise <= 0 { continue }
-            // Only where price decides alone does a better fit matter within an equal price.
-            let limit = price == best.total && best.rise == 0 && preferred == nil ? best.fit : Fit.none
-            let fit = pools[target.pool].fit(target.index, workers: workers, scope: gang.form.scope, below: limit)
-            if fit.key == Fit.none.key { continue }
-            let merit = Merit(
-                total: price + Cost.topology(fit.tier, preferred: preferred, price: price), rise: 0, fit: fit)
+            // No cost is below this, and nothing beats an exact fit of a node at it.
+            let least = pools[target.pool].leastRise(target.index, workers: workers)
+            if least >= best.rise && best.fit.isPerfect && price >= bestPrice && target.price == bestTargetPrice {
+                continue
+            }
+            let lowest = price + Cost.fragmentation(least, microUSDPerGPUHour: target.price)
+            if lowest > best.total || lowest == best.total && best.fit.isPerfect && best.rise <= least { continue }
+            // Only where nothing else can make a difference does a better fit matter within an equal price.
+            let limit =
+                price == best.total && best.rise == 0 && preferred == nil && pools[target.pool].waste.isEmpty
+                ? best.fit : Fit.none
+            let offer = pools[target.pool].offer(
+                target.index, workers: workers, scope: gang.form.scope, below: limit)
+            if offer.fit.key == Fit.none.key { continue }
+            let total =
+                price + Cost.fragmentation(offer.rise, microUSDPerGPUHour: target.price)
+                + Cost.topology(offer.fit.tier, preferred: preferred, price: price)
+            let merit = Merit(total: total, rise: offer.rise, fit: offer.fit)
             if merit < best, !isHeld(target.pool) {
-                (best, bestAt, bestPrice, bestNode) = (merit, at, price, nil)
+                (best, bestAt, bestPrice, bestTargetPrice, bestNode) = (merit, at, price, target.price, nil)
             }
         }
         if best.fit.key == Fit.none.key { return false }
@@ -62,9 +79,11 @@ extension Packer {
             placement.cost = PlacementCost(price: bestPrice, fragmentation: best.total - bestPrice)
             pools[target.pool].place(target.need, on: bestNode.node, gpuMilli: bestNode.gpuMilli, into: &placement.runs)
         } else {
-            placement.cost = PlacementCost(price: bestPrice, topology: best.total - bestPrice)
+            let topology = Cost.topology(best.fit.tier, preferred: preferred, price: bestPrice)
+            placement.cost = PlacementCost(
+                price: bestPrice, fragmentation: best.total - bestPrice - topology, topology: topology)
             pools[target.pool].choose(
-                target.index, workers: gang.workers(bestAt), tier: best.fit.tier, into: &placement.runs)
+                target.index, workers: gang.workers(bestAt), fit: best.fit, into: &placement.runs)
         }
         placement.parts.removeAll(keepingCapacity: true)
         placement.parts.append(

@@ -80,6 +80,36 @@ struct FreeState {
         return need.isShare ? Int(milli[gpus - 1]) >= need.gpuMilli : milli[gpus - need.gpus] == 1000
     }
 
+    /// Idle capacity of all GPUs.
+    var freeMilli: Int {
+        var sum = 0
+        for gpu in 0..<gpus { sum += Int(milli[gpu]) }
+        return sum
+    }
+
+    /// Takes one worker from the tightest GPU that holds it. Precondition: it fits.
+    @inline(__always)
+    mutating func takeTightest(_ need: WorkerNeed) {
+        var gpu = 0
+        if need.isShare { while Int(milli[gpu]) < need.gpuMilli { gpu += 1 } }
+        self = after(need, gpu: gpu)
+    }
+
+    /// How many workers of one need fit. Precondition: one does.
+    @inline(__always)
+    func count(of need: WorkerNeed) -> Int {
+        var count = 0
+        if need.gpuMilli > 500 {
+            for gpu in 0..<gpus where Int(milli[gpu]) >= need.gpuMilli { count += 1 }
+            if need.gpus > 1 { count /= need.gpus }
+        } else {
+            for gpu in 0..<gpus { count += Int(milli[gpu]) / need.gpuMilli }
+        }
+        if need.cpuMillis > 0 { count = min(count, cpuMillis / need.cpuMillis) }
+        if need.memoryMiB > 0 { count = min(count, memoryMiB / need.memoryMiB) }
+        return count
+    }
+
     var hash: UInt64 {
         var digest = Digest(seed: UInt64(bitPattern: Int64(cpuMillis)) << 32 | UInt64(UInt32(memoryMiB)))
         var word: UInt64 = 0
@@ -99,6 +129,14 @@ struct FreeState {
     }
 }
 
+/// What was found out about a state, and for which versions of the mix and its prices; 0 for none.
+private struct Findings {
+    var version: UInt64 = 0
+    var priceVersion: UInt64 = 0
+    var lost: Int64 = 0
+    var potential: Int64 = 0
+}
+
 /// Every state that a node of one pool is in, or was in not long ago, by number.
 ///
 /// A state is live while some node in it accepts ordinary work. The lowest of its nodes is found by a heap whose entries
@@ -106,8 +144,8 @@ struct FreeState {
 struct FreeStates: ~Copyable {
     private(set) var states: [FreeState] = []
     private var hashes: [UInt64] = []
-    /// What a user of the table found out about each state, and for which version of its question; 0 for none.
-    private var potentials: [(version: UInt64, value: Int64)] = []
+    /// What the table's user found out about each state.
+    private var findings: [Findings] = []
     /// Open nodes in each state.
     private var counts: [UInt32] = []
     private var nodes: [Heap<UInt32>] = []
@@ -131,7 +169,7 @@ struct FreeStates: ~Copyable {
     init(copying other: borrowing FreeStates) {
         states = other.states
         hashes = other.hashes
-        potentials = other.potentials
+        findings = other.findings
         counts = other.counts
         nodes = other.nodes
         table = other.table
@@ -142,7 +180,8 @@ struct FreeStates: ~Copyable {
     }
 
     var bytes: Int {
-        stateOfNode.bytes + states.count * (MemoryLayout<FreeState>.stride + 36) + table.count * 4
+        stateOfNode.bytes + states.count * (MemoryLayout<FreeState>.stride + MemoryLayout<Findings>.stride + 20) + table
+            .count * 4
             + nodes.reduce(0) { $0 + $1.count * 4 } + born.count * 4
     }
 
@@ -153,12 +192,21 @@ struct FreeStates: ~Copyable {
     @inline(__always)
     func hash(_ state: Int) -> UInt64 { hashes[state] }
 
-    /// The value kept for a state and a version, found by `find` where it is not.
+    /// The potential of a state, from what was found before as far as it still holds.
     @inline(__always)
-    mutating func potential(_ state: Int, version: UInt64, _ find: (FreeState) -> Int64) -> Int64 {
-        if potentials[state].version != version { potentials[state] = (version, find(states[state])) }
-        return potentials[state].value
+    mutating func potential(_ state: Int, _ mix: PoolMix) -> Int64 {
+        if findings[state].priceVersion == mix.priceVersion { return findings[state].potential }
+        if findings[state].version != mix.version {
+            findings[state].version = mix.version
+            findings[state].lost = mix.lost(states[state])
+        }
+        findings[state].priceVersion = mix.priceVersion
+        findings[state].potential = findings[state].lost - mix.slots(states[state])
+        return findings[state].potential
     }
+
+    /// Open nodes in a state.
+    func nodeCount(_ state: Int) -> Int { Int(counts[state]) }
 
     /// The number of a state, new where it is not known.
     mutating func number(of state: FreeState) -> Int {
@@ -172,7 +220,7 @@ struct FreeStates: ~Copyable {
         let number = states.count
         states.append(state)
         hashes.append(hash)
-        potentials.append((0, 0))
+        findings.append(Findings())
         counts.append(0)
         nodes.append(Heap())
         table[at] = UInt32(number + 1)
@@ -232,14 +280,14 @@ struct FreeStates: ~Copyable {
             numbers[number] = UInt32(kept)
             states[kept] = states[number]
             hashes[kept] = hashes[number]
-            potentials[kept] = potentials[number]
+            findings[kept] = findings[number]
             counts[kept] = counts[number]
             nodes[kept] = Heap(Set(nodes[number].unordered.filter { stateOfNode[Int($0)] == UInt32(number) }))
             kept += 1
         }
         states.removeLast(states.count - kept)
         hashes.removeLast(hashes.count - kept)
-        potentials.removeLast(potentials.count - kept)
+        findings.removeLast(findings.count - kept)
         counts.removeLast(counts.count - kept)
         nodes.removeLast(nodes.count - kept)
         for node in 0..<stateOfNode.count where stateOfNode[node] != Self.none {

@@ -54,15 +54,15 @@ struct NodeScoring: ~Copyable {
 
     /// Where one worker does least harm: the lowest node of the best state, the rise of the potential, and for a share the
     /// free thousandths of the GPU that it takes. Nil where no open node holds it.
-    mutating func best(_ need: WorkerNeed) -> (node: Int, rise: Int64, gpuMilli: Int)? {
+    mutating func best(_ need: WorkerNeed) -> (node: Int, rise: Int64, leftover: Int, gpuMilli: Int)? {
         free.tidy()
         let at = orders.firstIndex { $0.need == need } ?? orders.count
         if at == orders.count { orders.append(Order(need: need)) }
-        if orders[at].version != mix.version || orders[at].epoch != free.epoch
+        if orders[at].version != mix.priceVersion || orders[at].epoch != free.epoch
             || orders[at].heap.count > 2 * free.live + 256
         {
             orders[at].heap = Heap()
-            orders[at].version = mix.version
+            orders[at].version = mix.priceVersion
             orders[at].epoch = free.epoch
             orders[at].born = free.born.count
             for state in free.states.indices where free.isLive(state) { add(state, to: at) }
@@ -75,7 +75,7 @@ struct NodeScoring: ~Copyable {
         while let entry = orders[at].heap.min {
             if free.isLive(Int(entry.state)) {
                 let node = free.lowestNode(Int(entry.state))
-                return (node, entry.rise, rise(Int(entry.state), need)?.gpuMilli ?? 1000)
+                return (node, entry.rise, Int(entry.tie), rise(Int(entry.state), need)?.gpuMilli ?? 1000)
             }
             orders[at].heap.removeMin()
         }
@@ -84,10 +84,31 @@ struct NodeScoring: ~Copyable {
 
     private mutating func add(_ state: Int, to at: Int) {
         guard let (rise, _) = rise(state, orders[at].need) else { return }
-        var left = 0
-        for gpu in 0..<free.states[state].gpus { left += Int(free.states[state].milli[gpu]) }
-        let tie = UInt64(left) << 32 | UInt64(UInt32(free.states[state].cpuMillis))
+        let tie = leftover(state, orders[at].need)
         orders[at].heap.insert(Entry(rise: rise, tie: tie, hash: free.hash(state), state: UInt32(state)))
+    }
+
+    /// What is left on a node of a state after one worker, in millionths of the largest node's GPUs and CPU.
+    private func leftover(_ state: Int, _ need: WorkerNeed) -> UInt64 {
+        let gpu = (free.states[state].freeMilli - need.totalMilli) * 1_000_000 / mix.mostNodeMilli
+        let cpu = (free.states[state].cpuMillis - need.cpuMillis) * 1_000_000 / mix.mostNodeCPUMillis
+        return UInt64(gpu + cpu)
+    }
+
+    /// How many workers of a need all open nodes hold, each node alone. Cost: the states.
+    func slots(_ need: WorkerNeed) -> Int {
+        var sum = 0
+        for state in free.states.indices where free.isLive(state) && free.states[state].holds(need) {
+            sum += free.nodeCount(state) * free.states[state].count(of: need)
+        }
+        return sum
+    }
+
+    /// Idle GPU capacity of all open nodes, in thousandths of a GPU. Cost: the states.
+    var freeMilli: Int {
+        var sum = 0
+        for state in free.states.indices { sum += free.nodeCount(state) * free.states[state].freeMilli }
+        return sum
     }
 
     /// The least rise of the potential by one worker on a node in a state, or nil where it does not fit. A share takes the
@@ -106,7 +127,5 @@ struct NodeScoring: ~Copyable {
         return best
     }
 
-    private mutating func potential(_ state: Int) -> Int64 {
-        free.potential(state, version: mix.version) { [mix] in mix.potential($0) }
-    }
+    private mutating func potential(_ state: Int) -> Int64 { free.potential(state, mix) }
 }

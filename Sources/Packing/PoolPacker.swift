@@ -14,6 +14,8 @@ struct PoolPacker: ~Copyable {
     let accelerator: String
     var priceMicroUSDPerGPUHour: Int64
     private(set) var indexes = Slots<DemandIndex>()
+    /// What places for whole GPUs cost in fragmentation, while nodes are not scored.
+    private(set) var waste = Waste()
     /// Where single workers do least harm. Slot 0, filled only where a node is more than a count of free GPUs.
     private(set) var scoring = Slots<NodeScoring>()
     /// Wholly free GPUs.
@@ -86,6 +88,7 @@ struct PoolPacker: ~Copyable {
         for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
             indexes.put(DemandIndex(copying: other.indexes[at]), at: at)
         }
+        waste = Waste(copying: other.waste)
         if other.isScored { scoring.put(NodeScoring(copying: other.scoring[0]), at: 0) }
     }
 
@@ -113,23 +116,27 @@ struct PoolPacker: ~Copyable {
     @inline(__always)
     var isScored: Bool { scoring.isFilled(0) }
 
-    /// Tells the mix as this pool sees it. Nodes are scored from the first time on that the mix has a share, or a worker
-    /// whose CPU or memory is not its share by GPU. Cost then: the nodes.
-    /// Says whether it is this time.
+    /// Tells the mix as this pool sees it. Nodes are scored while the mix has a share, or a worker whose CPU or memory is
+    /// more than its share by GPU. Says whether that has changed; the cost then is the nodes.
     mutating func setMix(_ mix: PoolMix) -> Bool {
         let isEven = mix.entries.allSatisfy { entry in
-            !entry.need.isShare && entry.need.gpus > 0
+            !entry.need.isShare
                 && entry.need.cpuMillis <= shape.cpuMillis * entry.need.gpus / shape.gpus
                 && entry.need.memoryMiB <= shape.memoryMiB * entry.need.gpus / shape.gpus
         }
-        if !isScored && !isEven {
+        let wasScored = isScored
+        if isEven {
+            scoring.remove(at: 0)
+            waste = Waste(mix.gangs, nodeGPUs: shape.gpus, domainGPUs: layout.largestDomain * shape.gpus)
+            return wasScored
+        }
+        if !wasScored {
+            waste = Waste()
             scoring.put(NodeScoring(nodes: layout.nodes), at: 0)
             for node in 0..<layout.nodes { noteState(node) }
-            scoring[0].setMix(mix)
-            return true
         }
-        if isScored { scoring[0].setMix(mix) }
-        return false
+        scoring[0].setMix(mix)
+        return !wasScored
     }
 
     /// Takes note of what is free on a node for the scoring.
@@ -212,6 +219,7 @@ struct PoolPacker: ~Copyable {
     var bytes: Int {
         var bytes =
             layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
+            + waste.bytes
             + (isScored ? scoring[0].bytes : 0)
         for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
         return bytes

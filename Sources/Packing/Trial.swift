@@ -69,7 +69,9 @@ extension Packer {
                 if !isHeld(gang.targets[at].pool) { layOut(gang, target: at) }
                 at += 1
             }
-            if trial.best == nil && gang.form.split != nil { layOutSplit(gang, upTo: at, isHeld: isHeld) }
+            if trial.best == nil && gang.form.split != nil && gang.form.scope >= .region {
+                layOutSplit(gang, upTo: at, isHeld: isHeld)
+            }
             if trial.best != nil { break }
         }
         guard let best = trial.best else { return false }
@@ -169,7 +171,8 @@ extension Packer {
     }
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
-    /// or, where it is elastic, those that hold its most first, then by falling room. What is laid out stays taken.
+    /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang the places that
+    /// keep fewest nodes from others first. What is laid out stays taken.
     private mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
         let lead = gang.group(gang.lead, target: at)
         if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
@@ -178,9 +181,9 @@ extension Packer {
         let pool = gang.targets[at].pool
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
         func add(_ room: Int, _ place: Place) {
-            if room >= lead.least, mayHold(gang, target: at, in: place) {
-                places.append((room >= lead.most ? room - lead.most : 1 << 40 - room, place))
-            }
+            if room < lead.least || !mayHold(gang, target: at, in: place) { return }
+            let tightness = room >= lead.most ? room - lead.most : 1 << 40 - room
+            places.append((kept(gang, target: at, by: place) << 41 + tightness, place))
         }
         switch tier {
         case .node:
@@ -195,7 +198,9 @@ extension Packer {
                         if FitClass.of(fit) == fitClass { add(fit, .node(node)) }
                     }
                     // A gang that is not elastic mostly stands in the first places; more are looked at when they fail.
-                    if lead.most == lead.least, places.count >= 64, let found = tryAll(&places, gang, at) {
+                    if lead.most == lead.least, gang.form.exclusive == nil, places.count >= 64,
+                        let found = tryAll(&places, gang, at)
+                    {
                         return found
                     }
                 }
@@ -210,6 +215,27 @@ extension Packer {
             }
         }
         return tryAll(&places, gang, at)
+    }
+
+    /// The nodes that an exclusive gang in a place keeps from others, for which it pays; 0 for other gangs.
+    private func kept(_ gang: borrowing Gang, target at: Int, by place: Place) -> Int {
+        guard let exclusive = gang.form.exclusive else { return 0 }
+        let pool = gang.targets[at].pool
+        let domain =
+            switch place {
+            case .node(let node): pools[pool].layout.domain(of: node)
+            case .domain(let domain): domain
+            case .block(let block): pools[pool].layout.domainRange(block).lowerBound
+            case .pool: 0
+            }
+        // A gang spread over a block may keep fewer of its domains than all; the least is not known before it is laid out.
+        if case .block = place, exclusive == .domain { return 0 }
+        if place == .pool { return 0 }
+        var nodes = 0
+        for kept in pools[pool].exclusiveDomains(domain...domain, exclusive) {
+            nodes += pools[pool].layout.nodeRange(kept).count
+        }
+        return nodes
     }
 
     /// The first of the places, by rising key, that holds the gang; all are tried and forgotten.

@@ -288,12 +288,13 @@ extension Writer.Core: Desk {
     func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int) {
         engine.free(slot, node: node)
     }
+    func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int { engine.freeMilli(slot, node: node, gpu: gpu) }
 }
 
 extension Command {
     /// What the command's own values take in the journal, at most; its placements come on top.
     fileprivate var journalBytes: Int {
         guard case .putPool(let spec) = self, case .nodes(let listings) = spec.topology else { return 0 }
-        return listings.reduce(8192) { $0 + $1.name.utf8.count + $1.domain.utf8.count + $1.block.utf8.count + 32 }
+        return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
     }
 }

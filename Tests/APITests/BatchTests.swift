@@ -27,8 +27,8 @@ import Testing
         let lines = answer.lines
         #expect(lines.compactMap { $0["line"].int } == [1, 3, 5, 6, 7, 8, 9])
         #expect(lines.compactMap { $0["status"].int } == [201, 201, 400, 422, 200, 409, 201])
-        #expect(lines[0]["job"]["placement"]["pool"].string == "p")
-        #expect(!lines[0]["job"]["placement"]["nodes"].isThere)
+        #expect(lines[0]["job"]["placement"]["pools"][0].string == "p")
+        #expect(!lines[0]["job"]["placement"]["parts"][0]["nodes"].isThere)
         #expect(lines[2]["problem"]["detail"].string?.hasPrefix("Column 11: ") == true)
         #expect(lines[3]["problem"]["errors"][0]["pointer"].string == "/workers/0/count")
         #expect(lines[5]["problem"]["type"].string == "urn:berth:problem:id-in-use")
@@ -74,11 +74,11 @@ import Testing
         #expect(again.lines.compactMap { $0["status"].int } == [400, 200, 201, 201])
     }
 
-    @Test func `only a batch may have a body beyond the server's own limit`() throws {
+    @Test func `only a batch and a list of nodes may have a body beyond the server's own limit`() throws {
         let limit = BerthAPI.bodyLimit(APISettings())
         for (method, target, most) in [
             (HTTPMethod.post, "/v1/jobs:batch", Optional(64 << 20)), (.post, "/v1/jobs", nil),
-            (.get, "/v1/jobs:batch", nil),
+            (.post, "/v1/pools:load", 64 << 20), (.get, "/v1/jobs:batch", nil), (.post, "/v1/pools:batch", nil),
             (.post, "/v1/jobs/x:batch", nil), (.post, "/v2/jobs:batch", nil),
         ] {
             let request = try HTTPRequest(method, target)

@@ -18,11 +18,16 @@ import Testing
         #expect(job["gpus"].int == 10)
         let placement = job["placement"]
         #expect(placement["gpus"].int == 10)
-        #expect(placement["priceUSDPerGPUHour"].string == "6.90")
-        #expect(placement["costUSDPerHour"].string == "69.00")
+        #expect(placement["gpuMilli"].int == 10_000)
         #expect(placement["tier"].string == "block")
-        let nodes = placement["nodes"].array
-        #expect(nodes.count == placement["nodeCount"].int)
+        #expect(placement["cost"]["priceUSDPerHour"].string == "69.00")
+        #expect(placement["cost"]["topologyUSDPerHour"].string == "0.00")
+        #expect(placement["parts"].array.count == 1)
+        let part = placement["parts"][0]
+        #expect(part["group"].string == "worker" && part["workers"].int == 5 && part["pool"].string == "p")
+        #expect(part["priceUSDPerGPUHour"].string == "6.90" && part["gpusPerWorker"].int == 2)
+        let nodes = part["nodes"].array
+        #expect(nodes.count == placement["nodeCount"].int && nodes.count == part["nodeCount"].int)
         #expect(Set(nodes.compactMap { $0["domain"].string }).count == placement["domainCount"].int)
         var workers: [Int] = []
         for node in nodes {
@@ -121,7 +126,7 @@ import Testing
             .post, "/v1/jobs/a:finish", "{\"result\":\"succeeded\",\"message\":\"loss \\\"1.9\\\"\"}")
         #expect(done.json["state"].string == "succeeded")
         #expect(done.json["message"].string == "loss \"1.9\"")
-        #expect(done.json["placement"]["nodes"].array.count == 1)
+        #expect(done.json["placement"]["parts"][0]["nodes"].array.count == 1)
         let again = try caller.call(
             .post, "/v1/jobs/a:finish", "{\"message\":\"loss \\\"1.9\\\"\",\"result\":\"succeeded\"}")
         #expect(again.text == done.text)

@@ -69,7 +69,7 @@ import Testing
         #expect(try list("pool=q&state=placed,running") == ["c"])
         #expect(try list("pool=p&tenant=t2") == [])
         let node = try #require(
-            try caller.get("/v1/jobs/c").json["placement"]["nodes"][0]["node"].string)
+            try caller.get("/v1/jobs/c").json["placement"]["parts"][0]["nodes"][0]["node"].string)
         #expect(try list("node=" + node).contains("c"))
         #expect(try list("node=" + node + "&pool=q&tenant=t2") == ["c"])
         #expect(try list("node=" + node.split(separator: "/").joined(separator: "%2F")).contains("c"))

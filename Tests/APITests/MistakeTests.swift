@@ -42,12 +42,14 @@ import Testing
         #expect(answer.json["detail"].string?.contains("18 mistakes") == true)
     }
 
-    @Test func `a job needs workers, and exactly one group of them`() throws {
+    @Test func `a job needs workers, in one to eight groups of their own names`() throws {
         let caller = try APICaller(pools: "p")
         _ = try refuse(caller, .post, "/v1/jobs", "{}", ["/workers missing"])
-        _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[]}", ["/workers outOfRange"])
+        _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[]}", ["/workers tooShort"])
         let group = "{\"count\":1,\"gpus\":1}"
-        _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[\(group),\(group)]}", ["/workers outOfRange"])
+        let nine = Array(repeating: group, count: 9).joined(separator: ",")
+        _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[\(nine)]}", ["/workers tooLong"])
+        _ = try refuse(caller, .post, "/v1/jobs", "{\"workers\":[\(group),\(group)]}", ["/workers/1/name duplicate"])
         _ = try refuse(
             caller, .post, "/v1/jobs", "{\"workers\":[{}]}", ["/workers/0/count missing", "/workers/0/gpus missing"])
         _ = try refuse(caller, .post, "/v1/jobs", "[]", [" wrongType"])

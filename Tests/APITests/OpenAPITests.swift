@@ -56,7 +56,7 @@ import Testing
         #expect(words(file.schema("JobState")) == JobState.allCases.map(\.name))
         #expect(words(file.schema("RequeueCause")) == RequeueCause.allCases.map { "\($0)" })
         #expect(words(file.schema("Purchase")) == Purchase.allCases.map { "\($0)" })
-        #expect(words(file.schema("Scope")) == Scope.allCases.map(\.tier.name))
+        #expect(words(file.schema("Tier")) == Tier.allCases.map(\.name))
         #expect(Set(words(file.schema("NodeState"))) == Set(NodeState.allCases.map(\.name)))
         let codes = Mistake.Code.allCases.filter { $0 != .syntax }.map(\.rawValue)
         #expect(words(file.schema("Mistake")["properties"]["code"]) == codes)
@@ -101,6 +101,23 @@ import Testing
         #expect(bounds("Topology", "blocks") == [1, Bounds.nodesPerPool])
         #expect(bounds("Topology", "domainsPerBlock") == [1, Bounds.nodesPerPool])
         #expect(bounds("Topology", "nodesPerDomain") == [1, Bounds.nodesPerDomain])
+        #expect(bounds("Topology", "cliquesPerDomain") == [1, Bounds.nodesPerDomain])
+        for pool in ["PoolRequest", "PoolLoadRequest"] {
+            #expect(bounds(pool, "sparesPerDomain") == [0, Bounds.nodesPerDomain])
+        }
+        #expect(bounds("Segment", "size") == [1, Bounds.workersPerJob])
+        #expect(bounds("Spread", "workersPerNode") == [1, Bounds.workersPerJob])
+        #expect(bounds("Spread", "workersPerDomain") == [1, Bounds.workersPerJob])
+        #expect(bounds("Split", "maxPools") == [2, Bounds.poolsPerSplit])
+        #expect(bounds("Split", "minWorkersPerPool") == [1, Bounds.workersPerJob])
+        #expect(bounds("Accelerator", "speedMilli") == [Bounds.speedMilli.lowerBound, Bounds.speedMilli.upperBound])
+        let patience = file.schema("Scope")["oneOf"][1]["properties"]["patienceSeconds"]
+        #expect(patience["maximum"].int == Bounds.patienceSeconds)
+        #expect(file.schema("JobRequest")["properties"]["workers"]["maxItems"].int == Bounds.groupsPerJob)
+        #expect(file.schema("Placement")["properties"]["pools"]["maxItems"].int == Bounds.poolsPerSplit)
+        #expect(
+            file.schema("Placement")["properties"]["parts"]["maxItems"].int == Bounds.groupsPerJob
+                * Bounds.poolsPerSplit)
         #expect(file.schema("Name")["maxLength"].int == Bounds.nameBytes)
         #expect(file.schema("NodeName")["maxLength"].int == Bounds.nameBytes)
         #expect(file.schema("RegionName")["maxLength"].int == 2 * Bounds.nameBytes + 1)
@@ -122,6 +139,7 @@ import Testing
         let caller = try APICaller()
         for (method, path, target) in [
             (HTTPMethod.put, "/v1/pools/{name}", "/v1/pools/aws-use1-gb200"), (.post, "/v1/jobs", "/v1/jobs"),
+            (.post, "/v1/pools:load", "/v1/pools:load"),
         ] {
             let examples = file.root["paths"][path][method.name.lowercased()]["requestBody"]["content"][
                 "application/json"][

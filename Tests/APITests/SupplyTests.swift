@@ -30,7 +30,7 @@ import Testing
         #expect(deleted.status == 200 && deleted.json["deleted"].bool == true)
         #expect(try caller.get("/v1/pools/p").status == 404)
         // Where an ended job ran is still told.
-        #expect(try caller.get("/v1/jobs/a").json["placement"]["pool"].string == "p")
+        #expect(try caller.get("/v1/jobs/a").json["placement"]["pools"][0].string == "p")
     }
 
     @Test func `a name in the path that is none is a 400`() throws {
@@ -57,10 +57,10 @@ import Testing
         #expect(nodes.compactMap { $0["block"].string } == ["row1", "row1", "b00"])
         let job = try caller.submit("a", count: 2, gpus: 8, ",\"scope\":\"domain\"").json
         #expect(
-            job["placement"]["nodes"].array.compactMap { $0["node"].string } == [
+            job["placement"]["parts"][0]["nodes"].array.compactMap { $0["node"].string } == [
                 "metal/rack1/host1", "metal/rack1/host2",
             ])
-        #expect(job["placement"]["costUSDPerHour"].string == "0.00")
+        #expect(job["placement"]["cost"]["totalUSDPerHour"].string == "0.00")
     }
 
     @Test func `a node's path takes slashes as they are and encoded`() throws {

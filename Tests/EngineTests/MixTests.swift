@@ -59,7 +59,7 @@ import Testing
             image.mix = DemandMix(
                 entries: entries ?? mix.entries, arrivals: arrivals ?? mix.arrivals, step: step ?? mix.step,
                 inUse: inUse ?? mix.inUse, version: version ?? mix.version,
-                nextVersionAt: nextVersionAt ?? mix.nextVersionAt)
+                nextVersionAt: nextVersionAt ?? mix.nextVersionAt, pricedFreeMilli: mix.pricedFreeMilli)
             do throws(ReplayError) {
                 _ = try Engine(image: image)
                 return false
@@ -73,6 +73,7 @@ import Testing
         let changes: [(inout MixEntry) -> Void] = [
             { $0.weight = .max }, { $0.workers = 0 }, { $0.workers = .max }, { $0.demand.gpus = -1 },
             { $0.demand.gpus = .max }, { $0.demand.gpuMilli = 0 }, { $0.demand.cpuMillis = .max },
+            { $0.scarcity = .max },
         ]
         for change in changes {
             var entry = mix.entries[0]

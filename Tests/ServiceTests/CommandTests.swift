@@ -70,7 +70,7 @@ import Testing
         #expect(listed.last?["domain"]?.string == "rack-1")
         #expect(try server.caller.post("/v1/nodes/listed/host-4:down").status == 200)
         let placed = try server.caller.post("/v1/jobs", Caller.job("a", workers: 3, gpus: 4, #","scope":"domain""#))
-        #expect(placed["placement"]?.list("nodes").map { $0["domain"]?.string } == ["rack-0", "rack-0", "rack-0"])
+        #expect(placed.placedNodes.map { $0["domain"]?.string } == ["rack-0", "rack-0", "rack-0"])
         #expect(server.stop() == 0)
         // A restart with the same file changes nothing.
         let next = try place.serve(fleet: Fleets.of([pool]))

@@ -174,10 +174,10 @@ struct Audit {
         states[state, default: 0] += 1
         guard state == "placed" || state == "running" else { return }
         let job = try caller.get("/v1/jobs/\(id)")
-        let pool = job["placement"]?["pool"]?.string ?? ""
+        let pool = job["placement"]?.list("pools").first?.string ?? ""
         var workers: Set<Int64> = []
         var gpus = 0
-        for node in job["placement"]?.list("nodes") ?? [] {
+        for node in job.placedNodes {
             let name = node["node"]?.string ?? ""
             for worker in node.list("workers") {
                 workers.insert(worker["worker"]?.int64 ?? -1)

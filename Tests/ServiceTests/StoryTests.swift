@@ -7,6 +7,12 @@ import Testing
 
 @Suite(.enabled(if: Tools.haveCurl, "needs /usr/bin/curl"))
 struct StoryTests {
+    /// The names of the nodes on which a job is placed, part by part.
+    private static func nodes(_ job: [String: Any]) -> [String] {
+        let parts = (job["placement"] as? [String: Any])?["parts"] as? [[String: Any]] ?? []
+        return parts.flatMap { $0["nodes"] as? [[String: Any]] ?? [] }.compactMap { $0["node"] as? String }
+    }
+
     @Test(
         "A job is placed, started, finished; another waits with reasons, is placed when there is room, and is cancelled"
     )
@@ -18,8 +24,7 @@ struct StoryTests {
         #expect(placed.status == 201)
         #expect(placed.fields["location"] == "/v1/jobs/a")
         #expect(placed.json["state"] as? String == "placed")
-        let nodes = (placed.json["placement"] as? [String: Any])?["nodes"] as? [[String: Any]]
-        #expect(nodes?.count == 3)
+        #expect(Self.nodes(placed.json).count == 3)
         #expect(try server.curl("POST", "/v1/jobs", body: Caller.job("a", workers: 3, gpus: 4)).status == 200)
         #expect(try server.curl("POST", "/v1/jobs", body: Caller.job("a", workers: 2, gpus: 4)).status == 409)
 
@@ -52,8 +57,7 @@ struct StoryTests {
         let place = Place()
         let server = try place.serve(fleet: Fleets.one(nodes: 4))
         func nodesOf(_ id: String) throws -> [String] {
-            let placement = try server.curl("GET", "/v1/jobs/\(id)").json["placement"] as? [String: Any]
-            return (placement?["nodes"] as? [[String: Any]] ?? []).compactMap { $0["node"] as? String }
+            Self.nodes(try server.curl("GET", "/v1/jobs/\(id)").json)
         }
         _ = try server.curl("POST", "/v1/jobs", body: Caller.job("gang", workers: 2, gpus: 4))
         _ = try server.curl("POST", "/v1/jobs/gang:start")

@@ -30,18 +30,30 @@ struct CodecTests {
     func storedFieldsAreCounted() {
         var draw = Draw(seed: 1)
         func fields(_ value: some Any) -> Int { Mirror(reflecting: value).children.count }
-        #expect(fields(draw.jobSpec()) == 11)
-        #expect(fields(WorkerGroup(count: 1, demand: Demand(gpus: 1))) == 3)
-        #expect(fields(Demand(gpus: 1)) == 3)
+        #expect(fields(draw.jobSpec()) == 16)
+        #expect(fields(WorkerGroup(count: 1, demand: Demand(gpus: 1))) == 6)
+        #expect(fields(Demand(gpus: 1)) == 4)
+        #expect(fields(Segment(size: 1, tier: .node)) == 2)
+        #expect(fields(Spread.none) == 2)
+        #expect(fields(Accelerator("")) == 2)
+        #expect(fields(Scope.pool) == 3)
+        #expect(fields(Split(maxPools: 2)) == 2)
         #expect(fields(PlaceList()) == 3)
         #expect(fields(Label(name: "", value: "")) == 2)
-        #expect(fields(draw.poolSpec()) == 10)
+        #expect(fields(draw.poolSpec()) == 13)
         #expect(fields(NodeShape(gpus: 1, cpuMillis: 1, memoryMiB: 1)) == 3)
-        #expect(fields(NodeListing(name: "", domain: "", block: "")) == 3)
-        #expect(fields(draw.placement()) == 6)
-        #expect(fields(NodeRun(node: 0, nodeCount: 1, gpuMask: 1)) == 3)
+        #expect(fields(NodeListing(name: "", domain: "", block: "")) == 5)
+        #expect(fields(draw.placement()) == 5)
+        #expect(fields(PlacementCost.zero) == 3)
+        let need = WorkerNeed(gpus: 1, cpuMillis: 1, memoryMiB: 1)
+        #expect(fields(need) == 4)
+        #expect(fields(PlacementPart(group: 0, pool: PoolSlot(0), need: need, runEnd: 0)) == 4)
+        #expect(fields(NodeRun(node: 0, nodeCount: 1, gpuMask: 1, workers: 1)) == 4)
+        #expect(fields(draw.mix()) == 6)
+        #expect(
+            fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 5)
         #expect(fields(draw.life()) == 12)
-        #expect(fields(draw.image(jobs: 1)) == 7)
+        #expect(fields(draw.image(jobs: 1)) == 8)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)
@@ -51,13 +63,14 @@ struct CodecTests {
     func usualTransactionsAreSmall() {
         let spec = JobSpec(
             id: "llm-pretrain-0042", name: "pretrain", tenant: "research", priority: 500,
-            workers: [WorkerGroup(count: 64, demand: Demand(gpus: 4))], accelerators: ["GB200"], scope: .block,
+            workers: [WorkerGroup(count: 64, demand: Demand(gpus: 4))], accelerators: [Accelerator("GB200")],
+            scope: Scope(.block),
             maxRuntimeSeconds: 86_400, labels: [Label(name: "team", value: "foundation")])
-        let runs = (0..<4).map { NodeRun(node: UInt32(100_000 + $0 * 18), nodeCount: 16, gpuMask: 0xF) }
+        let runs = (0..<4).map { NodeRun(node: UInt32(100_000 + $0 * 18), nodeCount: 16, gpuMask: 0xF, workers: 1) }
+        let need = WorkerNeed(gpus: 4, cpuMillis: 144_000, memoryMiB: 960_000)
         let placement = Placement(
-            pool: PoolSlot(3), tier: .block, gpusPerWorker: 4, cpuMillisPerWorker: 144_000,
-            memoryMiBPerWorker: 960_000,
-            runs: runs)
+            tier: .block, cost: PlacementCost(price: 1_766_400_000, fragmentation: 12_345_678, topology: 88_320_000),
+            parts: [PlacementPart(group: 0, pool: PoolSlot(3), need: need, runEnd: runs.count)], runs: runs)
         var writer = ByteWriter()
         writer.transaction(
             Transaction(
@@ -71,9 +84,11 @@ struct CodecTests {
 
     @Test("a gang over thousands of nodes takes about two bytes a run")
     func manyRunsAreSmall() {
-        var placement = Placement(
-            pool: PoolSlot(0), tier: .pool, gpusPerWorker: 8, cpuMillisPerWorker: 1, memoryMiBPerWorker: 1)
-        placement.runs = (0..<5000).map { NodeRun(node: UInt32($0 * 7), nodeCount: 1, gpuMask: 0xFF) }
+        let runs = (0..<5000).map { NodeRun(node: UInt32($0 * 7), nodeCount: 1, gpuMask: 0xFF, workers: 1) }
+        let need = WorkerNeed(gpus: 8, cpuMillis: 1, memoryMiB: 1)
+        let placement = Placement(
+            tier: .pool, parts: [PlacementPart(group: 0, pool: PoolSlot(0), need: need, runEnd: runs.count)],
+            runs: runs)
         var writer = ByteWriter()
         writer.placement(placement)
         #expect(writer.count < 5000 * 2)

@@ -53,18 +53,33 @@ struct Draw: RandomNumberGenerator {
 
     mutating func labels() -> [Label] { list { Label(name: $0.text(), value: $0.text()) } }
 
+    mutating func flag() -> Bool { chance(2) }
+
+    mutating func maybe<Value>(_ draw: (inout Draw) -> Value) -> Value? { chance(2) ? nil : draw(&self) }
+
+    mutating func demand() -> Demand {
+        Demand(
+            gpus: number(), gpuMilli: chance(2) ? 1000 : number(), cpuMillis: maybe { $0.number() },
+            memoryMiB: maybe { $0.number() })
+    }
+
+    private mutating func group() -> WorkerGroup {
+        WorkerGroup(
+            name: text(), count: number(), maxCount: maybe { $0.number() }, demand: demand(),
+            segment: maybe { Segment(size: $0.number(), tier: $0.choice(Tier.self)) },
+            spread: Spread(workersPerNode: maybe { $0.number() }, workersPerDomain: maybe { $0.number() }))
+    }
+
     mutating func jobSpec() -> JobSpec {
         JobSpec(
-            id: text(), name: text(), tenant: text(), priority: number(),
-            workers: list {
-                WorkerGroup(
-                    name: $0.text(), count: $0.number(),
-                    demand: Demand(
-                        gpus: $0.number(), cpuMillis: $0.chance(2) ? nil : $0.number(),
-                        memoryMiB: $0.chance(2) ? nil : $0.number()))
-            },
-            accelerators: list { $0.text() }, scope: choice(Scope.self), allow: places(), deny: places(),
-            maxRuntimeSeconds: chance(2) ? nil : number(), labels: labels())
+            id: text(), name: text(), tenant: text(), priority: number(), workers: list { $0.group() },
+            accelerators: list { Accelerator($0.text(), speedMilli: $0.chance(2) ? 1000 : $0.number()) },
+            scaleBySpeed: flag(),
+            scope: Scope(
+                choice(Tier.self), preferred: maybe { $0.choice(Tier.self) }, patienceSeconds: number()),
+            split: maybe { Split(maxPools: $0.number(), minWorkersPerPool: $0.number()) },
+            exclusive: maybe { $0.choice(Tier.self) }, isPreemptible: flag(), usesSpares: flag(), allow: places(),
+            deny: places(), maxRuntimeSeconds: maybe { $0.number() }, labels: labels())
     }
 
     private mutating func places() -> PlaceList {
@@ -77,32 +92,60 @@ struct Draw: RandomNumberGenerator {
     mutating func poolSpec() -> PoolSpec {
         let topology: Topology =
             chance(2)
-            ? .counts(blocks: number(), domainsPerBlock: number(), nodesPerDomain: number())
+            ? .counts(
+                blocks: number(), domainsPerBlock: number(), nodesPerDomain: number(), cliquesPerDomain: number())
             : .nodes(
                 list(40) {
-                    NodeListing(name: $0.text(), domain: "d\($0.below(3))", block: ["\u{E9}", "e\u{301}"][$0.below(2)])
+                    NodeListing(
+                        name: $0.text(), domain: "d\($0.below(3))", clique: ["", "c0", "c1"][$0.below(3)],
+                        block: ["\u{E9}", "e\u{301}"][$0.below(2)], reservation: ["", "cb-1"][$0.below(2)])
                 })
         return PoolSpec(
             name: text(), provider: text(), region: text(), accelerator: text(), instanceType: text(),
             node: NodeShape(gpus: number(), cpuMillis: number(), memoryMiB: number()), topology: topology,
+            allowsGPUShares: flag(), sparesPerDomain: number(), reservation: text(),
             purchase: choice(Purchase.self), priceMicroUSDPerGPUHour: Int64(number()), labels: labels())
     }
 
     mutating func placement() -> Placement {
+        var placement = Placement(
+            tier: choice(Tier.self), exclusive: maybe { $0.choice(Tier.self) },
+            cost: PlacementCost(
+                price: Int64(number()), fragmentation: Int64(number()), topology: Int64(number())))
         var node: UInt32 = 0
-        let runs = list(30) { draw in
-            if draw.chance(3) { node = UInt32(truncatingIfNeeded: draw.next()) }
-            let count = UInt16(draw.below(3) == 0 ? draw.below(65_536) : 1)
-            defer { node = node &+ UInt32(count) }
-            return NodeRun(
-                node: node, nodeCount: count,
-                gpuMask: draw.chance(3) ? UInt16(truncatingIfNeeded: draw.next()) : 0xFF)
+        for _ in 0..<below(5) {
+            placement.runs += list(30) { draw in
+                if draw.chance(3) { node = UInt32(truncatingIfNeeded: draw.next()) }
+                let count = UInt16(draw.below(3) == 0 ? draw.below(65_536) : 1)
+                defer { node = node &+ UInt32(count) }
+                return NodeRun(
+                    node: node, nodeCount: count,
+                    gpuMask: draw.chance(3) ? UInt16(truncatingIfNeeded: draw.next()) : 0xFF,
+                    workers: draw.chance(3) ? UInt16(truncatingIfNeeded: draw.next()) : 1)
+            }
+            let need = WorkerNeed(
+                gpus: number(), gpuMilli: chance(2) ? 1000 : number(), cpuMillis: number(), memoryMiB: number())
+            placement.parts.append(
+                PlacementPart(
+                    group: number(), pool: PoolSlot(number()), need: need, runEnd: placement.runs.count))
         }
-        return Placement(
-            pool: PoolSlot(number()), tier: choice(Tier.self), gpusPerWorker: UInt16(truncatingIfNeeded: next()),
-            cpuMillisPerWorker: UInt32(truncatingIfNeeded: next()),
-            memoryMiBPerWorker: UInt32(truncatingIfNeeded: next()),
-            runs: runs)
+        return placement
+    }
+
+    mutating func mix() -> DemandMix {
+        DemandMix(
+            entries: mixEntries(), arrivals: next(), step: next(), inUse: mixEntries(), version: next(),
+            nextVersionAt: next(), pricedFreeMilli: number())
+    }
+
+    private mutating func mixEntries() -> [MixEntry] {
+        list(20) {
+            var entry = MixEntry(
+                demand: $0.demand(), workers: $0.number(), tier: $0.choice(Tier.self),
+                accelerators: $0.list { $0.text() }, weight: $0.next())
+            entry.scarcity = $0.next()
+            return entry
+        }
     }
 
     /// The kinds of facts, by number; `FactTag` counts them.
@@ -152,6 +195,7 @@ struct Draw: RandomNumberGenerator {
         image.nextJobNumber = next()
         image.placements = next()
         image.digest = next()
+        image.mix = mix()
         image.pools = list(6) { draw in
             PoolImage(
                 spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
@@ -171,5 +215,6 @@ func describe(_ image: StateImage) -> String {
     let pools = image.pools.map { "\($0.spec) \($0.isDeleted) \($0.unready)" }
     let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
     return "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.digest)\n"
+        + "\(image.mix)\n"
         + (pools + jobs).joined(separator: "\n")
 }

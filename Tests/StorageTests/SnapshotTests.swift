@@ -105,13 +105,13 @@ struct SnapshotTests {
     func newerFormat() throws {
         var (disk, history, names) = try withTwoSnapshots()
         disk.edit(names[1]) { bytes in
-            bytes[8] = 2
+            bytes[8] = UInt8(SnapshotHead.version + 1)
             var writer = ByteWriter()
             writer.fixed(XXHash64.hash(bytes.span.extracting(0..<56)))
             bytes.replaceSubrange(56..<64, with: writer.bytes)
         }
         let error = storageError { () throws(StorageError) in try history.recover(disk, smallOptions()) }
-        #expect(error == .unsupportedVersion(file: disk.path(of: names[1]), version: 2))
+        #expect(error == .unsupportedVersion(file: disk.path(of: names[1]), version: SnapshotHead.version + 1))
         #expect(try disk.list().contains(names[1]))
     }
 

@@ -28,6 +28,9 @@ public struct Reply: Sendable {
 
     /// The elements under a name; none where there are none.
     public func list(_ name: String) -> [JSONValue] { json?.list(name) ?? [] }
+
+    /// The nodes of all parts of a job's placement; none where it has none.
+    public var placedNodes: [JSONValue] { self["placement"]?.list("parts").flatMap { $0.list("nodes") } ?? [] }
 }
 
 extension JSONValue {

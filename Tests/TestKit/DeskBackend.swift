@@ -45,6 +45,8 @@ private final class EngineDesk: Desk {
         engine.free(slot, node: node)
     }
 
+    func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int { engine.freeMilli(slot, node: node, gpu: gpu) }
+
     var work: WorkCounters { engine.work }
     var fault: String? { engine.firstFault() }
 }

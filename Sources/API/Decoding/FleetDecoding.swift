@@ -19,22 +19,31 @@ public struct Fleet: Sendable {
             return (name: name, regions: regions)
         }
         var names: Set<String> = []
-        pools = reader.objects("pools", count: 0...Bounds.poolSlots) { reader in
-            let pool = PoolSpec(&reader, readNodes: readNodes)
-            if !pool.name.isEmpty && !names.insert(pool.name).inserted {
+        let entries = reader.objects("pools", count: 0...Bounds.poolSlots) { reader in
+            let pools = PoolEntry(&reader, readNodes: readNodes).pools
+            for pool in pools where !pool.name.isEmpty && !names.insert(pool.name).inserted {
                 reader.mistake(.duplicate, "name", "Name this pool otherwise: '\(pool.name)' stands before it.")
             }
+            // All of them are of one provider and region.
+            let pool = pools[0]
             guard let provider = providers.first(where: { $0.name == pool.provider }) else {
                 let hint =
                     nearest(to: pool.provider, among: providers.map(\.name)).map { "; did you mean '\($0)'?" } ?? "."
                 reader.mistake(.invalid, "provider", "Name one of the providers, not '\(pool.provider)'\(hint)")
-                return pool
+                return pools
             }
             if !provider.regions.contains(pool.region) {
                 let hint = nearest(to: pool.region, among: provider.regions).map { "; did you mean '\($0)'?" } ?? "."
                 reader.mistake(.invalid, "region", "Name a region of '\(provider.name)', not '\(pool.region)'\(hint)")
             }
-            return pool
+            return pools
+        }
+        pools = entries.flatMap(\.self)
+        if pools.count > Bounds.poolSlots {
+            reader.mistake(
+                .tooLong, "pools",
+                "Give fewer pools: with one for each shape of listed nodes there are \(pools.count), and at most \(Bounds.poolSlots) are allowed."
+            )
         }
     }
 }

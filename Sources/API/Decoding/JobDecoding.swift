@@ -1,4 +1,5 @@
-// The bodies about jobs as values of the model: a submit, and a finish.
+// The bodies about jobs as values of the model: a submit, and a finish. Rules that span several fields are looked at only where
+// these fields are right in themselves, so that no mistake follows from another.
 
 public import JSON
 public import Model
@@ -11,35 +12,147 @@ extension JobSpec {
             name: reader.optionalString("name", maxBytes: Bounds.nameBytes) ?? "",
             tenant: reader.optionalName("tenant") ?? "default",
             priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
-            workers: WorkerGroup.groups(&reader),
-            accelerators: reader.names("accelerators"),
-            scope: reader.optionalWord("scope", Words.scopes) ?? .pool,
-            allow: reader.optionalObject("allow") { PlaceList(&$0) } ?? PlaceList(),
-            deny: reader.optionalObject("deny") { PlaceList(&$0) } ?? PlaceList(),
-            maxRuntimeSeconds: reader.optionalInteger("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds),
-            labels: reader.labels())
+            workers: [])
+        let before = reader.mistakeCount
+        workers = WorkerGroup.groups(&reader)
+        let afterWorkers = reader.mistakeCount
+        accelerators = Accelerator.list(&reader)
+        scaleBySpeed = reader.optionalBoolean("scaleBySpeed") ?? false
+        let beforeScope = reader.mistakeCount
+        scope = Scope(&reader)
+        split = reader.optionalObject("split") { Split(&$0) }
+        exclusive = reader.optionalWord("exclusive", Words.exclusives)
+        let afterScope = reader.mistakeCount
+        isPreemptible = reader.optionalBoolean("preemptible") ?? false
+        usesSpares = reader.optionalBoolean("usesSpares") ?? false
+        allow = reader.optionalObject("allow") { PlaceList(&$0) } ?? PlaceList()
+        deny = reader.optionalObject("deny") { PlaceList(&$0) } ?? PlaceList()
+        maxRuntimeSeconds = reader.optionalInteger("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds)
+        labels = reader.labels()
+        if afterScope == beforeScope {
+            checkSplit(reader)
+            if afterWorkers == before { checkGroups(&reader) }
+        }
+        checkFlags(reader)
+    }
+
+    private func checkSplit(_ reader: borrowing ObjectReader) {
+        guard split != nil && scope.required < .region else { return }
+        reader.mistake(
+            .invalid, "scope",
+            "Widen the scope to region, provider or fleet, or leave 'split' out: a gang within one \(scope.required.name) is in one pool."
+        )
+    }
+
+    /// What a group asks for must be possible within the scope.
+    private func checkGroups(_ reader: inout ObjectReader) {
+        guard let elements = reader.field("workers")?.array({ $0 }) else { return }
+        for (group, element) in zip(workers, elements) {
+            if let tier = group.segment?.tier, tier > scope.required {
+                element.mistake(
+                    .invalid,
+                    "Widen 'scope' to \(tier.name), or give the segment a tier of at most \(scope.required.name): the whole gang is within one \(scope.required.name)."
+                )
+            }
+            // Scaled by speed there may be fewer.
+            if scaleBySpeed { continue }
+            for (field, most, tier) in group.spread.limits where scope.required <= tier && group.count > most {
+                element.mistake(
+                    .invalid,
+                    "Widen 'scope', or raise '\(field)' to \(group.count): the whole gang is within one \(scope.required.name)."
+                )
+            }
+        }
+    }
+
+    private func checkFlags(_ reader: borrowing ObjectReader) {
+        if scaleBySpeed && !reader.has("accelerators") {
+            reader.mistake(
+                .missing, "accelerators",
+                "List the accelerators with a 'speedMilli' each, or leave 'scaleBySpeed' out: without them all are equally fast."
+            )
+        }
+        if usesSpares && !isPreemptible {
+            reader.mistake(
+                .invalid, "usesSpares",
+                "Add \"preemptible\": true, or leave 'usesSpares' out: what stands on spare nodes must give way when others fail."
+            )
+        }
     }
 }
 
-extension WorkerGroup {
-    /// The one group that a job has.
-    static func groups(_ reader: inout ObjectReader) -> [WorkerGroup] {
-        let groups = reader.objects("workers") { WorkerGroup(&$0) }
-        if groups.count != 1 && reader.has("workers") {
-            reader.mistake(
-                .outOfRange, "workers", "Give exactly one group of equal workers; there are \(groups.count).")
-        }
-        return groups
+extension Spread {
+    /// What is given: the field, its value and the tier it is about.
+    var limits: [(field: String, most: Int, tier: Tier)] {
+        var limits: [(String, Int, Tier)] = []
+        if let workersPerNode { limits.append(("spread.workersPerNode", workersPerNode, .node)) }
+        if let workersPerDomain { limits.append(("spread.workersPerDomain", workersPerDomain, .domain)) }
+        return limits
+    }
+}
+
+extension Accelerator {
+    /// Each a model's name, or an object of model and speed.
+    static func list(_ reader: inout ObjectReader) -> [Accelerator] {
+        var seen: Set<String> = []
+        return reader.optionalArray("accelerators", count: 0...Bounds.listEntries) { element in
+            let accelerator =
+                element.value.kind == .object
+                ? element.object { Accelerator(&$0) }
+                : Accelerator(
+                    element.parsed(Rule.name, maxBytes: Bounds.nameBytes) { Names.isValid($0) ? $0 : nil } ?? "")
+            if !accelerator.model.isEmpty && !seen.insert(accelerator.model).inserted {
+                element.mistake(.duplicate, "Leave this '\(accelerator.model)' out: it stands in the list before.")
+            }
+            return accelerator
+        } ?? []
     }
 
-    init(_ reader: inout ObjectReader) {
+    private init(_ reader: inout ObjectReader) {
         self.init(
-            name: reader.optionalName("name") ?? "worker",
-            count: reader.integer("count", in: 1...Bounds.workersPerJob),
-            demand: Demand(
-                gpus: reader.integer("gpus", in: 1...Bounds.gpusPerNode),
-                cpuMillis: reader.optionalInteger("cpuMillis", in: 0...Bounds.cpuMillisPerNode),
-                memoryMiB: reader.optionalInteger("memoryMiB", in: 0...Bounds.memoryMiBPerNode)))
+            reader.name("model") ?? "",
+            speedMilli: reader.optionalInteger("speedMilli", in: Bounds.speedMilli) ?? 1000)
+    }
+}
+
+extension Scope {
+    /// The job's `scope`: a tier's name, or an object. Where it says no tier, one pool, or the fleet for a job with `split`.
+    fileprivate init(_ job: inout ObjectReader) {
+        let usual: Tier = job.has("split") ? .fleet : .pool
+        guard let field = job.field("scope") else {
+            self.init(usual)
+            return
+        }
+        if field.value.kind == .object {
+            self = field.object { Scope(&$0, usual) }
+        } else {
+            self.init(field.parsed(Words.tiers.expected) { Words.tiers[$0] } ?? usual)
+        }
+    }
+
+    private init(_ reader: inout ObjectReader, _ usual: Tier) {
+        self.init(
+            reader.optionalWord("required", Words.tiers) ?? usual,
+            preferred: reader.optionalWord("preferred", Words.tiers),
+            patienceSeconds: reader.optionalInteger("patienceSeconds", in: 0...Bounds.patienceSeconds) ?? 0)
+        if let preferred, preferred >= required {
+            reader.mistake(
+                .invalid, "preferred",
+                "Prefer a smaller tier than the one required, \(required.name), or leave 'preferred' out.")
+        }
+        if patienceSeconds > 0 && !reader.has("preferred") {
+            reader.mistake(
+                .invalid, "patienceSeconds",
+                "Say for what the job waits with 'preferred', or leave 'patienceSeconds' out.")
+        }
+    }
+}
+
+extension Split {
+    fileprivate init(_ reader: inout ObjectReader) {
+        self.init(
+            maxPools: reader.integer("maxPools", in: 2...Bounds.poolsPerSplit),
+            minWorkersPerPool: reader.optionalInteger("minWorkersPerPool", in: 1...Bounds.workersPerJob) ?? 1)
     }
 }
 
@@ -61,62 +174,5 @@ struct Finish: Sendable {
     init(_ reader: inout ObjectReader) {
         end = reader.word("result", Words.ends) ?? .failed
         message = reader.optionalString("message", maxBytes: Bounds.messageBytes) ?? ""
-    }
-}
-
-/// What names may be, as a sentence about what is expected and as a check.
-enum Rule {
-    static let name = "1 to 128 letters, digits, '.', '_' and '-' that begin with a letter or digit"
-    static let nodeName = name + ", in parts separated by '/'"
-    static let region = "a region's name, alone or behind its provider's name and '/'"
-
-    /// `us-central1` or `google/us-central1`.
-    static func isRegion(_ text: String) -> Bool {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-        return parts.count <= 2 && parts.allSatisfy { Names.isValid(String($0)) }
-    }
-}
-
-extension ObjectReader {
-    mutating func name(_ field: StaticString) -> String? { parsed(field, Rule.name) { Names.isValid($0) ? $0 : nil } }
-
-    mutating func optionalName(_ field: StaticString) -> String? {
-        optionalParsed(field, Rule.name) { Names.isValid($0) ? $0 : nil }
-    }
-
-    /// Names that differ from one another; none where the field is absent.
-    mutating func names(
-        _ field: StaticString, _ expected: String = Rule.name, maxBytes: Int = Bounds.nameBytes,
-        _ isValid: (String) -> Bool = Names.isValid
-    ) -> [String] {
-        var seen: [String] = []
-        return optionalArray(field, count: 0...Bounds.listEntries) { element in
-            let name = element.parsed(expected, maxBytes: maxBytes) { isValid($0) ? $0 : nil } ?? ""
-            if !name.isEmpty && seen.contains(name) {
-                element.mistake(.duplicate, "Leave this '\(name)' out: it stands in the list before.")
-            }
-            seen.append(name)
-            return name
-        } ?? []
-    }
-
-    /// One of a closed set of words.
-    mutating func word<Value>(_ field: StaticString, _ words: Words<Value>) -> Value? {
-        parsed(field, words.expected) { words[$0] }
-    }
-
-    mutating func optionalWord<Value>(_ field: StaticString, _ words: Words<Value>) -> Value? {
-        optionalParsed(field, words.expected) { words[$0] }
-    }
-
-    mutating func labels() -> [Label] {
-        let entries =
-            optionalStringMap(
-                "labels", maxEntries: Bounds.labels, maxNameBytes: Bounds.nameBytes,
-                maxValueBytes: Bounds.labelValueBytes) ?? []
-        for (name, _) in entries where !Names.isValidNodeName(name) {
-            mistake(.invalid, "labels", "Name the label '\(name)' with \(Rule.nodeName).")
-        }
-        return entries.map { Label(name: $0.0, value: $0.1) }
     }
 }

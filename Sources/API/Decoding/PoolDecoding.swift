@@ -1,4 +1,4 @@
-// A pool as a value of the model, with every mistake of it.
+// A pool as a value of the model, with every mistake of it; or several of one name prefix, where its nodes are of several shapes.
 
 public import JSON
 public import Model
@@ -13,24 +13,71 @@ public struct NodeFileFault: Error {
 }
 
 extension PoolSpec {
-    /// Reads a pool. `name` is the one in the path, where there is one. Without `readNodes` it may name no file.
-    public init(_ reader: inout ObjectReader, named name: String? = nil, readNodes: NodeFileReader? = nil) {
+    /// Reads a pool. `name` is the one in the path.
+    init(_ reader: inout ObjectReader, named name: String) {
+        self = PoolEntry(&reader, named: name).plain
+    }
+}
+
+/// What one body or one entry of a fleet file says.
+public struct PoolEntry {
+    /// The pool where all nodes are of its shape.
+    fileprivate var plain: PoolSpec
+    /// By the first of its nodes, each with its own part of the list.
+    public private(set) var pools: [PoolSpec]
+
+    /// Reads an entry in which nodes may have shapes of their own. Without `readNodes` it may name no file.
+    public init(_ reader: inout ObjectReader, readNodes: NodeFileReader? = nil) {
+        self.init(&reader, nil, NodeLists(mayMix: true, readFile: readNodes))
+    }
+
+    fileprivate init(_ reader: inout ObjectReader, named name: String) {
+        self.init(&reader, name, NodeLists(mayMix: false, readFile: nil))
+    }
+
+    private init(_ reader: inout ObjectReader, _ name: String?, _ lists: NodeLists) {
+        let before = reader.mistakeCount
         let ownName = name == nil ? reader.name("name") : reader.optionalName("name")
         if let name, let ownName, name != ownName {
             reader.mistake(.invalid, "name", "Leave the name out or make it '\(name)', as in the path.")
         }
         let provider = reader.name("provider") ?? ""
         let region = reader.name("region") ?? ""
-        let accelerator = reader.name("accelerator") ?? ""
+        let accelerator = reader.optionalName("accelerator")
         let instanceType = reader.optionalName("instanceType") ?? ""
-        let node = reader.object("node") { NodeShape(&$0) }
+        let node = reader.optionalObject("node") { NodeShape(&$0) }
         let purchase = reader.optionalWord("purchase", Words.purchases) ?? .onDemand
         let price = reader.price("priceUSDPerGPUHour") ?? 0
-        let labels = reader.labels()
+        let supply = Supply(&reader, lists)
+        // A list in which every node says it needs no common one.
+        if accelerator == nil && !supply.everyNodeHas(\.accelerator) { _ = reader.required("accelerator") }
+        if node == nil && !supply.everyNodeHas(\.node) { _ = reader.required("node") }
+        plain = PoolSpec(
+            name: name ?? ownName ?? "", provider: provider, region: region, accelerator: accelerator ?? "",
+            instanceType: instanceType, node: node ?? .none, topology: supply.topology,
+            allowsGPUShares: reader.optionalBoolean("allowsGPUShares") ?? false,
+            sparesPerDomain: reader.optionalInteger("sparesPerDomain", in: 0...Bounds.nodesPerDomain) ?? 0,
+            reservation: reader.optionalReservation() ?? "", purchase: purchase, priceMicroUSDPerGPUHour: price,
+            labels: reader.labels())
+        pools = [plain]
+        guard reader.mistakeCount == before else { return }
+        if supply.isMixed { pools = plain.divided(supply.nodes) }
+        for pool in pools {
+            pool.checkName(reader)
+            pool.checkTopology(supply.field, reader)
+        }
+    }
+}
+
+extension NodeShape {
+    /// In the place of one that is missing.
+    fileprivate static let none = NodeShape(gpus: 1, cpuMillis: 0, memoryMiB: 0)
+
+    init(_ reader: inout ObjectReader) {
         self.init(
-            name: name ?? ownName ?? "", provider: provider, region: region, accelerator: accelerator,
-            instanceType: instanceType, node: node, topology: Topology(&reader, gpus: node.gpus, readNodes),
-            purchase: purchase, priceMicroUSDPerGPUHour: price, labels: labels)
+            gpus: reader.integer("gpus", in: 1...Bounds.gpusPerNode),
+            cpuMillis: reader.integer("cpuMillis", in: 0...Bounds.cpuMillisPerNode),
+            memoryMiB: reader.integer("memoryMiB", in: 0...Bounds.memoryMiBPerNode))
     }
 }
 
@@ -45,120 +92,39 @@ extension ObjectReader {
             return micros
         }
     }
-}
 
-extension NodeShape {
-    init(_ reader: inout ObjectReader) {
-        self.init(
-            gpus: reader.integer("gpus", in: 1...Bounds.gpusPerNode),
-            cpuMillis: reader.integer("cpuMillis", in: 0...Bounds.cpuMillisPerNode),
-            memoryMiB: reader.integer("memoryMiB", in: 0...Bounds.memoryMiBPerNode))
+    /// The id that the provider gave a capacity block or reservation.
+    mutating func optionalReservation() -> String? {
+        optionalParsed("reservation", Rule.nodeName) { Names.isValidNodeName($0) ? $0 : nil }
     }
 }
 
-extension Topology {
-    /// One of `topology` (counts), `nodes` (a list) and `nodesFile` (NDJSON).
-    init(_ reader: inout ObjectReader, gpus: Int, _ readNodes: NodeFileReader?) {
-        let counts = reader.optionalObject("topology") { Topology(counts: &$0) }
-        let nodes = reader.optionalObjects("nodes", count: 1...Bounds.nodesPerPool) { NodeListing(&$0) }
-        let file = readNodes == nil ? nil : reader.optionalString("nodesFile", maxBytes: 4096)
-        let given = (counts == nil ? 0 : 1) + (nodes == nil ? 0 : 1) + (file == nil ? 0 : 1)
-        if given != 1 {
-            let ways = readNodes == nil ? "'topology' and 'nodes'" : "'topology', 'nodes' and 'nodesFile'"
-            reader.mistake(given == 0 ? .missing : .invalid, nil, "Give exactly one of \(ways); there are \(given).")
+extension PoolSpec {
+    fileprivate func checkName(_ reader: borrowing ObjectReader) {
+        if Names.isValid(name) { return }
+        reader.mistake(.tooLong, "name", "Shorten the name: with the shape of its nodes behind it, it makes '\(name)'.")
+    }
+
+    /// Bounds that follow from shape and topology together. The index of domains by free workers must stay small.
+    fileprivate func checkTopology(_ field: StaticString, _ reader: borrowing ObjectReader) {
+        let largest: Int
+        switch topology {
+        case .counts(_, _, let nodesPerDomain, let cliquesPerDomain): largest = nodesPerDomain / cliquesPerDomain
+        case .nodes:
+            let layout = PoolLayout(topology)
+            largest = zip(layout.domainStart, layout.domainStart.dropFirst()).map { Int($1 - $0) }.max() ?? 0
+            if largest > Bounds.nodesPerDomain || largest * node.gpus * layout.domainCount > Bounds.domainIndexBits {
+                reader.mistake(
+                    .outOfRange, field,
+                    "Put large and small domains into different pools, each domain with at most \(Bounds.nodesPerDomain) nodes: the largest "
+                        + "here has \(largest), beside \(layout.domainCount) domains.")
+            }
         }
-        var listings = nodes ?? []
-        if let file, let readNodes { listings = Self.listings(file, reader, readNodes) }
-        Self.check(listings, nodes == nil ? "nodesFile" : "nodes", reader, gpus: gpus)
-        self = counts ?? .nodes(listings)
-    }
-
-    private init(counts reader: inout ObjectReader) {
-        let blocks = reader.integer("blocks", in: 1...Bounds.nodesPerPool)
-        let domains = reader.integer("domainsPerBlock", in: 1...Bounds.nodesPerPool)
-        let perDomain = reader.integer("nodesPerDomain", in: 1...Bounds.nodesPerDomain)
-        // Each is at most 2^20, so the product fits.
-        if blocks * domains * perDomain > Bounds.nodesPerPool {
+        if sparesPerDomain >= largest {
             reader.mistake(
-                .outOfRange, nil,
-                "Split this into several pools: it makes \(blocks * domains * perDomain) nodes, and a pool has at most \(Bounds.nodesPerPool)."
+                .outOfRange, "sparesPerDomain",
+                "Keep fewer spares: the largest domain (or clique, where domains are partitioned) has \(largest) nodes, so none would be left."
             )
         }
-        self = .counts(blocks: blocks, domainsPerBlock: domains, nodesPerDomain: perDomain)
-    }
-
-    private static func listings(_ file: String, _ reader: borrowing ObjectReader, _ readNodes: NodeFileReader)
-        -> [NodeListing]
-    {
-        let bytes: [UInt8]
-        do throws(NodeFileFault) { bytes = try readNodes(file) } catch {
-            reader.mistake(.invalid, "nodesFile", "'\(file)' cannot be read: \(error.reason).")
-            return []
-        }
-        var listings: [NodeListing] = []
-        for line in JSONLines(bytes) {
-            do throws(JSONFailure) {
-                listings.append(try decodeObject(bytes, in: line.range) { NodeListing(&$0) })
-            } catch {
-                for mistake in error.mistakes {
-                    reader.mistake(
-                        mistake.code, "nodesFile",
-                        "'\(file)' line \(line.number): \(mistake.pointer) \(mistake.message)")
-                }
-            }
-        }
-        if listings.isEmpty || listings.count > Bounds.nodesPerPool {
-            reader.mistake(.outOfRange, "nodesFile", "Give '\(file)' from 1 to \(Bounds.nodesPerPool) lines of nodes.")
-        }
-        return listings
-    }
-
-    /// Node names must differ, and a domain belongs to one block. The index of domains by free workers must stay small.
-    private static func check(
-        _ listings: [NodeListing], _ field: StaticString, _ reader: borrowing ObjectReader, gpus: Int
-    ) {
-        var names: Set<String> = []
-        var domains: [String: (block: String, nodes: Int)] = [:]
-        var largest = 0
-        var nameBytes = 0
-        for (index, listing) in listings.enumerated() {
-            nameBytes += listing.name.utf8.count + listing.domain.utf8.count + listing.block.utf8.count
-            if !names.insert(listing.name).inserted {
-                reader.mistake(
-                    .duplicate, field, "Leave out element \(index): the node '\(listing.name)' stands before it.")
-            }
-            let known = domains[listing.domain, default: (listing.block, 0)]
-            if known.block != listing.block {
-                reader.mistake(
-                    .invalid, field,
-                    "Put domain '\(listing.domain)' into one block; it is in '\(known.block)' and, at element \(index), in '\(listing.block)'."
-                )
-            }
-            domains[listing.domain] = (known.block, known.nodes + 1)
-            largest = max(largest, known.nodes + 1)
-        }
-        if nameBytes > Bounds.listedNameBytes {
-            reader.mistake(
-                .outOfRange, field,
-                "Shorten the names or split the pool: names of nodes, domains and blocks have \(nameBytes) bytes together, "
-                    + "and at most \(Bounds.listedNameBytes) are allowed.")
-        }
-        if largest > Bounds.nodesPerDomain || largest * gpus * domains.count > Bounds.domainIndexBits {
-            reader.mistake(
-                .outOfRange, field,
-                "Put large and small domains into different pools, each domain with at most \(Bounds.nodesPerDomain) nodes: the largest "
-                    + "here has \(largest), beside \(domains.count) domains.")
-        }
-    }
-}
-
-extension NodeListing {
-    init(_ reader: inout ObjectReader) {
-        func valid(_ text: String) -> String? { Names.isValidNodeName(text) ? text : nil }
-        let name = reader.parsed("name", Rule.nodeName, valid) ?? ""
-        // A node without a domain is one of its own, as an eight-GPU machine is.
-        let domain = reader.optionalParsed("domain", Rule.nodeName, valid) ?? name
-        let block = reader.optionalParsed("block", Rule.nodeName, valid) ?? "b00"
-        self.init(name: name, domain: domain, block: block)
     }
 }

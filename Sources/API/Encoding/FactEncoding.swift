@@ -33,7 +33,7 @@ extension JSONWriter {
                 writer.member("fact", "jobPlaced")
                 writer.member("number", number.value)
                 writer.key("placement")
-                writer.runs(placement)
+                writer.parts(placement)
             case .jobStarted(let number):
                 writer.member("fact", "jobStarted")
                 writer.member("number", number.value)
@@ -64,24 +64,41 @@ extension JSONWriter {
             writer.member("gpusPerNode", spec.node.gpus)
             writer.field("purchase", text: spec.purchase.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
+            writer.member("allowsGPUShares", spec.allowsGPUShares)
+            writer.member("sparesPerDomain", spec.sparesPerDomain)
+            if !spec.reservation.isEmpty { writer.member("reservation", spec.reservation) }
         }
     }
 
-    /// Nodes by index in their pool, as runs of neighbours: `[first node, nodes, mask of GPUs on each]`.
-    private mutating func runs(_ placement: Placement) {
+    /// Parts by index of their group and pool, and nodes by index in their pool, as runs of neighbours: `[first node, nodes,
+    /// mask of GPUs on each, workers on each]`.
+    private mutating func parts(_ placement: Placement) {
         object { writer in
-            writer.member("slot", placement.pool.index)
             writer.member("tier", placement.tier.name)
-            writer.member("gpusPerWorker", Int(placement.gpusPerWorker))
-            writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
-            writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
+            if let exclusive = placement.exclusive { writer.member("exclusive", exclusive.name) }
+            writer.cost(placement.cost)
+            writer.key("parts")
+            writer.array { writer in for index in placement.parts.indices { writer.part(index, of: placement) } }
+        }
+    }
+
+    private mutating func part(_ index: Int, of placement: Placement) {
+        object { writer in
+            let part = placement.parts[index]
+            writer.member("group", part.group)
+            writer.member("slot", part.pool.index)
+            writer.member("gpusPerWorker", part.need.gpus)
+            if part.need.isShare { writer.member("gpuMilliPerWorker", part.need.gpuMilli) }
+            writer.member("cpuMillisPerWorker", part.need.cpuMillis)
+            writer.member("memoryMiBPerWorker", part.need.memoryMiB)
             writer.key("runs")
             writer.array { writer in
-                for run in placement.runs {
+                for run in placement.runs[placement.runRange(index)] {
                     writer.array { writer in
                         writer.value(Int(run.node))
                         writer.value(Int(run.nodeCount))
                         writer.value(Int(run.gpuMask))
+                        writer.value(Int(run.workers))
                     }
                 }
             }

@@ -58,14 +58,6 @@ extension JSONWriter {
     }
 }
 
-/// How much of a placement an answer shows.
-enum PlacementDetail {
-    /// Pool and counts.
-    case summary
-    /// Also each node with its workers and GPUs.
-    case nodes
-}
-
 extension JSONWriter {
     mutating func job(_ job: Job, in state: State, _ detail: PlacementDetail, explanation: Explanation? = nil) {
         object { writer in
@@ -84,24 +76,82 @@ extension JSONWriter {
         member("tenant", spec.tenant)
         member("priority", spec.priority)
         key("workers")
-        array { writer in
-            for group in spec.workers {
-                writer.object { writer in
-                    writer.member("name", group.name)
-                    writer.member("count", group.count)
-                    writer.member("gpus", group.demand.gpus)
-                    if let cpuMillis = group.demand.cpuMillis { writer.member("cpuMillis", cpuMillis) }
-                    if let memoryMiB = group.demand.memoryMiB { writer.member("memoryMiB", memoryMiB) }
-                }
+        array { writer in for group in spec.workers { writer.group(group) } }
+        member("gpus", spec.gpuCount)
+        if !spec.accelerators.isEmpty { accelerators(spec.accelerators) }
+        if spec.scaleBySpeed { member("scaleBySpeed", true) }
+        scope(spec.scope)
+        if let split = spec.split {
+            key("split")
+            object { writer in
+                writer.member("maxPools", split.maxPools)
+                writer.member("minWorkersPerPool", split.minWorkersPerPool)
             }
         }
-        member("gpus", spec.gpuCount)
-        if !spec.accelerators.isEmpty { member("accelerators", spec.accelerators) }
-        member("scope", spec.scope.tier.name)
+        if let exclusive = spec.exclusive { member("exclusive", exclusive.name) }
+        if spec.isPreemptible { member("preemptible", true) }
+        if spec.usesSpares { member("usesSpares", true) }
         if !spec.allow.isEmpty { places("allow", spec.allow) }
         if !spec.deny.isEmpty { places("deny", spec.deny) }
         if let seconds = spec.maxRuntimeSeconds { member("maxRuntimeSeconds", seconds) }
         if !spec.labels.isEmpty { member("labels", spec.labels) }
+    }
+
+    private mutating func group(_ group: WorkerGroup) {
+        object { writer in
+            writer.member("name", group.name)
+            if group.isElastic {
+                writer.member("minCount", group.count)
+                writer.member("maxCount", group.maxCount)
+            } else {
+                writer.member("count", group.count)
+            }
+            let demand = group.demand
+            writer.member("gpus", demand.gpus)
+            if demand.gpuMilli < 1000 { writer.member("gpuMilli", demand.gpuMilli) }
+            if let cpuMillis = demand.cpuMillis { writer.member("cpuMillis", cpuMillis) }
+            if let memoryMiB = demand.memoryMiB { writer.member("memoryMiB", memoryMiB) }
+            if let segment = group.segment {
+                writer.key("segment")
+                writer.object { writer in
+                    writer.member("size", segment.size)
+                    writer.member("tier", segment.tier.name)
+                }
+            }
+            let spread = group.spread
+            if spread == .none { return }
+            writer.key("spread")
+            writer.object { writer in
+                if let most = spread.workersPerNode { writer.member("workersPerNode", most) }
+                if let most = spread.workersPerDomain { writer.member("workersPerDomain", most) }
+            }
+        }
+    }
+
+    private mutating func accelerators(_ accelerators: [Accelerator]) {
+        key("accelerators")
+        array { writer in
+            for accelerator in accelerators {
+                if accelerator.speedMilli == 1000 {
+                    writer.value(accelerator.model)
+                    continue
+                }
+                writer.object { writer in
+                    writer.member("model", accelerator.model)
+                    writer.member("speedMilli", accelerator.speedMilli)
+                }
+            }
+        }
+    }
+
+    private mutating func scope(_ scope: Scope) {
+        guard let preferred = scope.preferred else { return member("scope", scope.required.name) }
+        key("scope")
+        object { writer in
+            writer.member("required", scope.required.name)
+            writer.member("preferred", preferred.name)
+            writer.member("patienceSeconds", scope.patienceSeconds)
+        }
     }
 
     private mutating func places(_ name: StaticString, _ list: PlaceList) {
@@ -124,134 +174,5 @@ extension JSONWriter {
         member("startedAt", life.startedAt)
         member("endedAt", life.endedAt)
         if !life.message.isEmpty { member("message", life.message) }
-    }
-
-    private mutating func placement(_ placement: Placement, of job: Job, in state: State, _ detail: PlacementDetail) {
-        guard placement.pool.index < state.pools.count else { return }
-        let pool = state[placement.pool]
-        let gpus = placement.gpuCount
-        key("placement")
-        object { writer in
-            writer.member("provider", pool.spec.provider)
-            writer.member("region", pool.spec.region)
-            writer.member("pool", pool.spec.name)
-            writer.member("accelerator", pool.spec.accelerator)
-            if !pool.spec.instanceType.isEmpty { writer.member("instanceType", pool.spec.instanceType) }
-            writer.member("tier", placement.tier.name)
-            writer.member("gpus", gpus)
-            writer.member("nodeCount", placement.nodeCount)
-            writer.member("domainCount", placement.domains(in: pool.layout))
-            writer.field("purchase", text: pool.spec.purchase.word)
-            writer.field("priceUSDPerGPUHour", micros: pool.spec.priceMicroUSDPerGPUHour)
-            let (cost, overflow) = pool.spec.priceMicroUSDPerGPUHour.multipliedReportingOverflow(by: Int64(gpus))
-            if !overflow { writer.field("costUSDPerHour", micros: cost) }
-            writer.member("cpuMillisPerWorker", Int(placement.cpuMillisPerWorker))
-            writer.member("memoryMiBPerWorker", Int(placement.memoryMiBPerWorker))
-            if detail == .nodes { writer.nodes(of: placement, job, pool) }
-        }
-    }
-
-    private mutating func nodes(of placement: Placement, _ job: Job, _ pool: PoolRecord) {
-        key("nodes")
-        array { writer in
-            var worker = 0
-            placement.forEachNode { node, mask in
-                let workers = mask.nonzeroBitCount / Int(placement.gpusPerWorker)
-                let domain = pool.layout.domain(ofNode: node)
-                writer.object { writer in
-                    writer.member("node", pool.spec.name + "/" + pool.layout.name(ofNode: node))
-                    writer.member("domain", pool.layout.name(ofDomain: domain))
-                    writer.key("workers")
-                    writer.array { writer in
-                        var rest = mask
-                        for number in worker..<worker + workers {
-                            writer.object { writer in
-                                writer.member("worker", number)
-                                writer.key("gpuIndexes")
-                                writer.array { writer in
-                                    for _ in 0..<placement.gpusPerWorker {
-                                        writer.value(rest.trailingZeroBitCount)
-                                        rest &= rest &- 1
-                                    }
-                                }
-                            }
-                        }
-                    }
-                }
-                worker += workers
-            }
-        }
-    }
-
-    mutating func explanation(_ explanation: Explanation, of job: Job) {
-        member("couldEverFit", explanation.couldEverFit)
-        key("reasons")
-        array { writer in
-            for blocker in explanation.blockers {
-                writer.object { writer in
-                    writer.field("reason", text: blocker.reason.word)
-                    writer.member("poolCount", blocker.pools)
-                    if blocker.reason < .workerTooLarge {
-                        writer.member("nearestPool", blocker.nearestPool)
-                        writer.member("workersThatFit", blocker.workersThatFit)
-                        writer.member("workersNeeded", explanation.workers)
-                    }
-                    if let heldFor = blocker.heldFor { writer.member("heldFor", heldFor) }
-                    writer.member("detail", blocker.sentence(job, explanation))
-                }
-            }
-            if explanation.blockers.isEmpty {
-                writer.object { writer in
-                    writer.member("reason", "noPools")
-                    writer.member("poolCount", 0)
-                    writer.member("detail", "The fleet has no pool. PUT /v1/pools/{name} adds one.")
-                }
-            }
-        }
-    }
-}
-
-extension Placement {
-    /// How many domains the gang touches. Cost: its runs.
-    func domains(in layout: PoolLayout) -> Int {
-        func domains(of run: NodeRun) -> ClosedRange<Int> {
-            let first = Int(run.node)
-            return layout.domain(ofNode: first)...layout.domain(ofNode: first + Int(run.nodeCount) - 1)
-        }
-        if runs.count == 1 { return domains(of: runs[0]).count }
-        var seen: Set<Int> = []
-        for run in runs { seen.formUnion(domains(of: run)) }
-        return seen.count
-    }
-}
-
-extension Blocker {
-    /// What the reason means for this job and what may end it.
-    fileprivate func sentence(_ job: Job, _ explanation: Explanation) -> String {
-        let count = pools == 1 ? "1 pool" : "\(pools) pools"
-        let are = pools == 1 ? "is" : "are"
-        let have = pools == 1 ? "has" : "have"
-        let place =
-            job.spec.scope == .pool ? "'\(nearestPool)'" : "the best \(job.spec.scope.tier.name) of '\(nearestPool)'"
-        let room = "\(workersThatFit) of \(explanation.workers) workers"
-        switch reason {
-        case .waitingForTurn: return "\(count) could hold it now; jobs ahead of it are being placed."
-        case .heldForOtherJob:
-            return
-                "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
-        case .capacityBusy:
-            return "\(count) \(are) too full: \(place) has room for \(room) now. "
-                + "The job is placed as soon as enough ends there."
-        case .nodesUnavailable:
-            return "\(count) \(have) too many nodes cordoned, draining or down: \(place) has room for \(room) now."
-        case .gangTooLarge:
-            return "\(count) \(are) too small: \(place) holds \(room) even when empty. Ask for fewer workers"
-                + (job.spec.scope == .pool ? "." : " or a wider scope.")
-        case .workerTooLarge:
-            return "\(count) \(have) no node that holds one worker. Ask for fewer GPUs, CPU or memory for a worker."
-        case .acceleratorNotWanted: return "\(count) \(have) an accelerator that the job does not name."
-        case .placeNotAllowed:
-            return "\(count) \(are) ruled out by the job's lists of providers, regions and pools."
-        }
     }
 }

@@ -21,15 +21,19 @@ extension JSONWriter {
                 writer.member("memoryMiB", spec.node.memoryMiB)
             }
             switch spec.topology {
-            case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
+            case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
                 writer.key("topology")
                 writer.object { writer in
                     writer.member("blocks", blocks)
                     writer.member("domainsPerBlock", domainsPerBlock)
                     writer.member("nodesPerDomain", nodesPerDomain)
+                    if cliquesPerDomain > 1 { writer.member("cliquesPerDomain", cliquesPerDomain) }
                 }
             case .nodes: writer.member("nodesListed", true)
             }
+            writer.member("allowsGPUShares", spec.allowsGPUShares)
+            writer.member("sparesPerDomain", spec.sparesPerDomain)
+            if !spec.reservation.isEmpty { writer.member("reservation", spec.reservation) }
             writer.field("purchase", text: spec.purchase.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
             if !spec.labels.isEmpty { writer.member("labels", spec.labels) }
@@ -52,9 +56,10 @@ extension JSONWriter {
         }
     }
 
-    mutating func node(
-        _ node: Int, of pool: PoolRecord, free: (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int)
-    ) {
+    /// `desk` knows what is free on the node now.
+    mutating func node(_ node: Int, of slot: PoolSlot, _ desk: any Desk) {
+        let pool = desk.state[slot]
+        let free = desk.free(slot, node: node)
         object { writer in
             let layout = pool.layout
             let domain = layout.domain(ofNode: node)
@@ -63,14 +68,23 @@ extension JSONWriter {
             writer.member("pool", pool.spec.name)
             writer.member("name", layout.name(ofNode: node))
             writer.member("domain", layout.name(ofDomain: domain))
+            if let clique = layout.cliqueName(ofDomain: domain) { writer.member("clique", clique) }
             writer.member("block", layout.name(ofBlock: layout.block(ofDomain: domain)))
+            if let reservation = pool.info.reservation(ofNode: node) { writer.member("reservation", reservation) }
             writer.member("state", nodeState.name)
             if nodeState == .downCordoned { writer.member("cordonedWhenUp", true) }
+            if node >= Int(layout.domainStart[domain + 1]) - pool.spec.sparesPerDomain { writer.member("spare", true) }
             writer.member("gpus", pool.spec.node.gpus)
             writer.member("gpusFree", free.gpuMask.nonzeroBitCount)
             writer.key("gpuIndexesFree")
             writer.array { writer in
                 for gpu in 0..<pool.spec.node.gpus where free.gpuMask >> UInt16(gpu) & 1 == 1 { writer.value(gpu) }
+            }
+            if pool.spec.allowsGPUShares {
+                writer.key("gpuMilliFree")
+                writer.array { writer in
+                    for gpu in 0..<pool.spec.node.gpus { writer.value(desk.freeMilli(slot, node: node, gpu: gpu)) }
+                }
             }
             writer.member("cpuMillisFree", free.cpuMillis)
             writer.member("memoryMiBFree", free.memoryMiB)
@@ -83,6 +97,7 @@ private struct Room {
     var pools = 0
     var gpus = 0
     var allocated = 0
+    var broken = 0
     var free = 0
     var unavailable = 0
     var freeNodes = 0
@@ -95,6 +110,7 @@ private struct Room {
         pools += 1
         gpus += reading.gpus
         allocated += reading.gpusAllocated
+        broken += reading.gpusBroken
         free += reading.gpusFree
         unavailable += reading.gpusUnavailable
         freeNodes += reading.freeNodes
@@ -168,6 +184,7 @@ extension JSONWriter {
     private mutating func room(_ room: Room) {
         member("gpus", room.gpus)
         member("gpusAllocated", room.allocated)
+        member("gpusBroken", room.broken)
         member("gpusFree", room.free)
         member("gpusUnavailable", room.unavailable)
         key("wholeFree")

@@ -177,7 +177,9 @@ public final class Replay {
         guard let index = indexByID[id], tracks[index].startedSeconds == nil else { return }
         let placement = job["placement"]
         tracks[index].domains = Int(placement?["domainCount"]?.int64 ?? 0)
-        let perDomain = domainGPUs[placement?["pool"]?.string ?? ""] ?? 1
+        // Every job of a trace has one group in one pool.
+        let pool = placement?["pools"]?.elements.first { _ in true }?.string ?? ""
+        let perDomain = domainGPUs[pool] ?? 1
         tracks[index].leastDomains = (tracks[index].gpus + perDomain - 1) / perDomain
         _ = try post("/v1/jobs/\(id):start", [])
         tracks[index].startedSeconds = seconds

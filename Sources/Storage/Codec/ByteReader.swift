@@ -124,11 +124,13 @@ struct ByteReader {
         }
     }
 
-    mutating func isPresent() throws(DecodeError) -> Bool {
-        let flag = try byte()
-        if flag > 1 { throw fail(.unknownValue(flag, of: "flag")) }
-        return flag == 1
+    mutating func flag() throws(DecodeError) -> Bool {
+        let value = try byte()
+        if value > 1 { throw fail(.unknownValue(value, of: "flag")) }
+        return value == 1
     }
+
+    mutating func isPresent() throws(DecodeError) -> Bool { try flag() }
 
     @inline(__always)
     mutating func optional<Value>(

@@ -3,7 +3,7 @@
 // A varint is LEB128: seven bits a byte, lowest first, the top bit set on all bytes but the last, never longer than
 // needed. A signed number is a varint of its zigzag form (0, -1, 1, -2, ... become 0, 1, 2, 3, ...). Fixed numbers are
 // little-endian. Text is a varint of its UTF-8 bytes' count and the bytes. A missing value is one byte 0, a present one
-// byte 1 and the value.
+// byte 1 and the value. A flag is one byte, 0 or 1.
 
 struct ByteWriter {
     var bytes: [UInt8] = []
@@ -12,6 +12,8 @@ struct ByteWriter {
 
     @inline(__always)
     mutating func byte(_ value: UInt8) { bytes.append(value) }
+
+    mutating func flag(_ value: Bool) { byte(value ? 1 : 0) }
 
     mutating func fixed<Number: FixedWidthInteger>(_ value: Number) {
         unsafe withUnsafeBytes(of: value.littleEndian) { unsafe bytes.append(contentsOf: $0) }

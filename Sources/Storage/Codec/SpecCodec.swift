@@ -1,5 +1,7 @@
 // How the values inside facts and snapshots are written: jobs and pools as they were asked for, and placements.
 // Fields stand in the order of their declaration in Model. A layout never changes; a new one gets a new fact tag.
+// Thousandths are written as their difference from 1000 and a group's most workers as the difference from its least, so
+// that the usual values take one byte. Differences are taken modulo 2^64.
 
 internal import Model
 
@@ -9,20 +11,51 @@ extension ByteWriter {
         text(spec.name)
         text(spec.tenant)
         signed(spec.priority)
-        list(spec.workers) { writer, group in
-            writer.text(group.name)
-            writer.signed(group.count)
-            writer.signed(group.demand.gpus)
-            writer.optional(group.demand.cpuMillis) { $0.signed($1) }
-            writer.optional(group.demand.memoryMiB) { $0.signed($1) }
+        list(spec.workers) { $0.group($1) }
+        list(spec.accelerators) { writer, accelerator in
+            writer.text(accelerator.model)
+            writer.milli(accelerator.speedMilli)
         }
-        list(spec.accelerators) { $0.text($1) }
-        byte(spec.scope.rawValue)
+        flag(spec.scaleBySpeed)
+        byte(spec.scope.required.rawValue)
+        tier(spec.scope.preferred)
+        signed(spec.scope.patienceSeconds)
+        optional(spec.split) { writer, split in
+            writer.signed(split.maxPools)
+            writer.signed(split.minWorkersPerPool)
+        }
+        tier(spec.exclusive)
+        flag(spec.isPreemptible)
+        flag(spec.usesSpares)
         places(spec.allow)
         places(spec.deny)
         optional(spec.maxRuntimeSeconds) { $0.signed($1) }
         labels(spec.labels)
     }
+
+    private mutating func group(_ group: WorkerGroup) {
+        text(group.name)
+        signed(group.count)
+        signed(group.maxCount &- group.count)
+        demand(group.demand)
+        optional(group.segment) { writer, segment in
+            writer.signed(segment.size)
+            writer.byte(segment.tier.rawValue)
+        }
+        optional(group.spread.workersPerNode) { $0.signed($1) }
+        optional(group.spread.workersPerDomain) { $0.signed($1) }
+    }
+
+    mutating func demand(_ demand: Demand) {
+        signed(demand.gpus)
+        milli(demand.gpuMilli)
+        optional(demand.cpuMillis) { $0.signed($1) }
+        optional(demand.memoryMiB) { $0.signed($1) }
+    }
+
+    private mutating func milli(_ value: Int) { signed(value &- 1000) }
+
+    private mutating func tier(_ tier: Tier?) { optional(tier) { $0.byte($1.rawValue) } }
 
     private mutating func places(_ places: PlaceList) {
         list(places.providers) { $0.text($1) }
@@ -43,11 +76,9 @@ extension ByteWriter {
         signed(spec.node.cpuMillis)
         signed(spec.node.memoryMiB)
         switch spec.topology {
-        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain):
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
             byte(0)
-            signed(blocks)
-            signed(domainsPerBlock)
-            signed(nodesPerDomain)
+            for count in [blocks, domainsPerBlock, nodesPerDomain, cliquesPerDomain] { signed(count) }
         case .nodes(let listings):
             byte(1)
             count(listings.count)
@@ -55,10 +86,15 @@ extension ByteWriter {
             for listing in listings {
                 text(listing.name)
                 text(listing.domain, unless: last?.domain)
+                text(listing.clique, unless: last?.clique)
                 text(listing.block, unless: last?.block)
+                text(listing.reservation, unless: last?.reservation)
                 last = listing
             }
         }
+        flag(spec.allowsGPUShares)
+        signed(spec.sparesPerDomain)
+        text(spec.reservation)
         byte(spec.purchase.rawValue)
         signed(spec.priceMicroUSDPerGPUHour)
         labels(spec.labels)
@@ -73,27 +109,35 @@ extension ByteWriter {
     }
 
     mutating func placement(_ placement: Placement) {
-        signed(placement.pool.index)
         byte(placement.tier.rawValue)
-        varint(UInt64(placement.gpusPerWorker))
-        varint(UInt64(placement.cpuMillisPerWorker))
-        varint(UInt64(placement.memoryMiBPerWorker))
-        // A run begins with the zigzag distance of its first node from the end of the run before, times two, plus one
-        // when count and mask are those of the run before; else they follow. Before the first run stands node 0, with
-        // a count of 1 and a mask of 0.
-        count(placement.runs.count)
-        var last = NodeRun(node: 0, nodeCount: 1, gpuMask: 0)
+        tier(placement.exclusive)
+        for term in [placement.cost.price, placement.cost.fragmentation, placement.cost.topology] { signed(term) }
+        // Each part is followed by the count of its runs and the runs. A run begins with the zigzag distance of its first
+        // node from the end of the run before, of whatever part, times two, plus one when its count, mask and workers
+        // are those of the run before; else they follow. Before the first run stands node 0, with a count of 1, a mask
+        // of 0 and 1 worker.
+        precondition((placement.parts.last?.runEnd ?? 0) == placement.runs.count, "every run belongs to a part")
+        count(placement.parts.count)
+        var last = NodeRun(node: 0, nodeCount: 1, gpuMask: 0, workers: 1)
         var expected: Int64 = 0
-        for run in placement.runs {
-            let isSame = run.nodeCount == last.nodeCount && run.gpuMask == last.gpuMask
-            let distance = Int64(run.node) - expected
-            varint(UInt64(bitPattern: distance << 1 ^ distance >> 63) << 1 | (isSame ? 1 : 0))
-            if !isSame {
-                varint(UInt64(run.nodeCount))
-                varint(UInt64(run.gpuMask))
+        for (index, part) in placement.parts.enumerated() {
+            signed(part.group)
+            signed(part.pool.index)
+            signed(part.need.gpus)
+            milli(part.need.gpuMilli)
+            signed(part.need.cpuMillis)
+            signed(part.need.memoryMiB)
+            let runs = placement.runRange(index)
+            count(runs.count)
+            for run in placement.runs[runs] {
+                let isSame =
+                    run.nodeCount == last.nodeCount && run.gpuMask == last.gpuMask && run.workers == last.workers
+                let distance = Int64(run.node) - expected
+                varint(UInt64(bitPattern: distance << 1 ^ distance >> 63) << 1 | (isSame ? 1 : 0))
+                if !isSame { for value in [run.nodeCount, run.gpuMask, run.workers] { varint(UInt64(value)) } }
+                expected = Int64(run.node) + Int64(run.nodeCount)
+                last = run
             }
-            expected = Int64(run.node) + Int64(run.nodeCount)
-            last = run
         }
     }
 }
@@ -102,20 +146,43 @@ extension ByteReader {
     mutating func jobSpec() throws(DecodeError) -> JobSpec {
         JobSpec(
             id: try text(), name: try text(), tenant: try text(), priority: try signed(),
-            workers: try list(leastBytes: 5) { reader throws(DecodeError) in
-                WorkerGroup(
-                    name: try reader.text(), count: try reader.signed(),
-                    demand: Demand(
-                        gpus: try reader.signed(), cpuMillis: try reader.optionalSigned(),
-                        memoryMiB: try reader.optionalSigned()))
+            workers: try list(leastBytes: 10) { reader throws(DecodeError) in try reader.group() },
+            accelerators: try list(leastBytes: 2) { reader throws(DecodeError) in
+                Accelerator(try reader.text(), speedMilli: try reader.milli())
             },
-            accelerators: try texts(), scope: try choice(Scope.self), allow: try places(), deny: try places(),
-            maxRuntimeSeconds: try optionalSigned(), labels: try labels())
+            scaleBySpeed: try flag(),
+            scope: Scope(try choice(Tier.self), preferred: try tier(), patienceSeconds: try signed()),
+            split: try optional { reader throws(DecodeError) in
+                Split(maxPools: try reader.signed(), minWorkersPerPool: try reader.signed())
+            },
+            exclusive: try tier(), isPreemptible: try flag(), usesSpares: try flag(), allow: try places(),
+            deny: try places(), maxRuntimeSeconds: try optionalSigned(), labels: try labels())
     }
+
+    private mutating func group() throws(DecodeError) -> WorkerGroup {
+        let name = try text()
+        let count = try signed()
+        return WorkerGroup(
+            name: name, count: count, maxCount: count &+ (try signed()), demand: try demand(),
+            segment: try optional { reader throws(DecodeError) in
+                Segment(size: try reader.signed(), tier: try reader.choice(Tier.self))
+            },
+            spread: Spread(workersPerNode: try optionalSigned(), workersPerDomain: try optionalSigned()))
+    }
+
+    mutating func demand() throws(DecodeError) -> Demand {
+        Demand(
+            gpus: try signed(), gpuMilli: try milli(), cpuMillis: try optionalSigned(),
+            memoryMiB: try optionalSigned())
+    }
+
+    private mutating func milli() throws(DecodeError) -> Int { try signed() &+ 1000 }
+
+    private mutating func tier() throws(DecodeError) -> Tier? { try isPresent() ? try choice(Tier.self) : nil }
 
     private mutating func optionalSigned() throws(DecodeError) -> Int? { try isPresent() ? try signed() : nil }
 
-    private mutating func texts() throws(DecodeError) -> [String] {
+    mutating func texts() throws(DecodeError) -> [String] {
         try list { reader throws(DecodeError) in try reader.text() }
     }
 
@@ -134,21 +201,26 @@ extension ByteReader {
             name: try text(), provider: try text(), region: try text(), accelerator: try text(),
             instanceType: try text(),
             node: NodeShape(gpus: try signed(), cpuMillis: try signed(), memoryMiB: try signed()),
-            topology: try topology(), purchase: try choice(Purchase.self), priceMicroUSDPerGPUHour: try signed64(),
+            topology: try topology(), allowsGPUShares: try flag(), sparesPerDomain: try signed(),
+            reservation: try text(), purchase: try choice(Purchase.self), priceMicroUSDPerGPUHour: try signed64(),
             labels: try labels())
     }
 
     private mutating func topology() throws(DecodeError) -> Topology {
         let kind = try byte()
         switch kind {
-        case 0: return .counts(blocks: try signed(), domainsPerBlock: try signed(), nodesPerDomain: try signed())
+        case 0:
+            return .counts(
+                blocks: try signed(), domainsPerBlock: try signed(), nodesPerDomain: try signed(),
+                cliquesPerDomain: try signed())
         case 1:
             var last: NodeListing?
             return .nodes(
-                try list(leastBytes: 3) { reader throws(DecodeError) in
+                try list(leastBytes: 5) { reader throws(DecodeError) in
                     let listing = NodeListing(
                         name: try reader.text(), domain: try reader.text(orElse: last?.domain),
-                        block: try reader.text(orElse: last?.block))
+                        clique: try reader.text(orElse: last?.clique), block: try reader.text(orElse: last?.block),
+                        reservation: try reader.text(orElse: last?.reservation))
                     last = listing
                     return listing
                 })
@@ -168,25 +240,39 @@ extension ByteReader {
 
     mutating func placement() throws(DecodeError) -> Placement {
         var placement = Placement(
-            pool: PoolSlot(try signed()), tier: try choice(Tier.self), gpusPerWorker: try unsigned(UInt16.self),
-            cpuMillisPerWorker: try unsigned(UInt32.self), memoryMiBPerWorker: try unsigned(UInt32.self))
-        let count = try count()
-        placement.runs.reserveCapacity(count)
-        var last = NodeRun(node: 0, nodeCount: 1, gpuMask: 0)
+            tier: try choice(Tier.self), exclusive: try tier(),
+            cost: PlacementCost(price: try signed64(), fragmentation: try signed64(), topology: try signed64()))
+        var last = NodeRun(node: 0, nodeCount: 1, gpuMask: 0, workers: 1)
         var expected: Int64 = 0
-        for _ in 0..<count {
-            let head = try varint()
-            let zigzag = head >> 1
-            let distance = Int64(bitPattern: zigzag >> 1) ^ -Int64(bitPattern: zigzag & 1)
-            guard let node = UInt32(exactly: expected + distance) else { throw fail(.numberOutOfRange) }
-            last.node = node
-            if head & 1 == 0 {
-                last.nodeCount = try unsigned(UInt16.self)
-                last.gpuMask = try unsigned(UInt16.self)
-            }
-            placement.runs.append(last)
-            expected = Int64(node) + Int64(last.nodeCount)
+        for _ in 0..<(try count(leastBytes: 7)) {
+            var part = PlacementPart(
+                group: try signed(), pool: PoolSlot(try signed()),
+                need: WorkerNeed(
+                    gpus: try signed(), gpuMilli: try milli(), cpuMillis: try signed(), memoryMiB: try signed()),
+                runEnd: 0)
+            let count = try count()
+            placement.runs.reserveCapacity(placement.runs.count + count)
+            for _ in 0..<count { placement.runs.append(try run(after: &last, &expected)) }
+            part.runEnd = placement.runs.count
+            placement.parts.append(part)
         }
         return placement
+    }
+
+    private mutating func run(
+        after last: inout NodeRun, _ expected: inout Int64
+    ) throws(DecodeError) -> NodeRun {
+        let head = try varint()
+        let zigzag = head >> 1
+        let distance = Int64(bitPattern: zigzag >> 1) ^ -Int64(bitPattern: zigzag & 1)
+        guard let node = UInt32(exactly: expected + distance) else { throw fail(.numberOutOfRange) }
+        last.node = node
+        if head & 1 == 0 {
+            last.nodeCount = try unsigned(UInt16.self)
+            last.gpuMask = try unsigned(UInt16.self)
+            last.workers = try unsigned(UInt16.self)
+        }
+        expected = Int64(node) + Int64(last.nodeCount)
+        return last
     }
 }

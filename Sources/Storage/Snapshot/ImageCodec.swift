@@ -1,7 +1,9 @@
 // The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its pools, then its jobs.
 //
-//     figures  revision, time (signed), next job number, placements, digest (fixed), count of pools, count of jobs
-//     pool     specification, byte 1 if deleted else 0, count of unready nodes, and for each its index (signed, as the
+//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, count of pools, count of jobs
+//     mix      arrivals, step, version, arrivals at the next version, entries remembered, entries in use
+//     entry    demand, workers (signed), one byte of tier, accelerators, weight
+//     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
 //              time submitted (signed, as the difference from the job before), time queued (signed, from submitted),
@@ -20,13 +22,29 @@ extension ByteWriter {
         varint(image.nextJobNumber)
         varint(image.placements)
         fixed(image.digest)
+        mix(image.mix)
         count(image.pools.count)
         count(image.jobs.count)
     }
 
+    private mutating func mix(_ mix: DemandMix) {
+        for number in [mix.arrivals, mix.step, mix.version, mix.nextVersionAt] { varint(number) }
+        signed(mix.pricedFreeMilli)
+        for entries in [mix.entries, mix.inUse] {
+            list(entries) { writer, entry in
+                writer.demand(entry.demand)
+                writer.signed(entry.workers)
+                writer.byte(entry.tier.rawValue)
+                writer.list(entry.accelerators) { $0.text($1) }
+                writer.varint(entry.weight)
+                writer.varint(entry.scarcity)
+            }
+        }
+    }
+
     mutating func pool(_ pool: PoolImage) {
         spec(pool.spec)
-        byte(pool.isDeleted ? 1 : 0)
+        flag(pool.isDeleted)
         varint(pool.revision)
         count(pool.unready.count)
         var last = 0
@@ -86,6 +104,7 @@ struct ImageReader {
         image.nextJobNumber = try reader.varint()
         image.placements = try reader.varint()
         image.digest = try reader.fixed(UInt64.self)
+        image.mix = try reader.mix()
         // A pool and a job take more than 16 bytes each.
         let limit = UInt64(fileBytes / 16)
         let pools = try reader.varint()
@@ -126,9 +145,27 @@ struct ImageReader {
 }
 
 extension ByteReader {
+    fileprivate mutating func mix() throws(DecodeError) -> DemandMix {
+        let (arrivals, step, version, nextVersionAt) = (try varint(), try varint(), try varint(), try varint())
+        let pricedFreeMilli: Int = try signed()
+        return DemandMix(
+            entries: try mixEntries(), arrivals: arrivals, step: step, inUse: try mixEntries(), version: version,
+            nextVersionAt: nextVersionAt, pricedFreeMilli: pricedFreeMilli)
+    }
+
+    private mutating func mixEntries() throws(DecodeError) -> [MixEntry] {
+        try list(leastBytes: 8) { reader throws(DecodeError) in
+            var entry = MixEntry(
+                demand: try reader.demand(), workers: try reader.signed(), tier: try reader.choice(Tier.self),
+                accelerators: try reader.texts(), weight: try reader.varint())
+            entry.scarcity = try reader.varint()
+            return entry
+        }
+    }
+
     fileprivate mutating func poolImage() throws(DecodeError) -> PoolImage {
         let spec = try poolSpec()
-        let isDeleted = try isPresent()
+        let isDeleted = try flag()
         let revision = try varint()
         var last = 0
         let unready = try list(leastBytes: 2) { reader throws(DecodeError) -> (node: Int, state: NodeState) in
