@@ -21,6 +21,9 @@ struct Holds {
 
     var isEmpty: Bool { all.isEmpty }
 
+    /// Takes note that the queue changed without a fact.
+    mutating func outdate() { revision = nil }
+
     func holder(of pool: Int) -> QueueKey? { all.first { $0.pool == pool }?.key }
 
     func keeps(_ key: QueueKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }

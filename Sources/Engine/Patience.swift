@@ -48,9 +48,16 @@ struct Patience {
         count += 1
     }
 
-    /// Takes note that a job lost its patience or left the queue before it did.
-    mutating func removeOne(isWaiting: (Deadline) -> Bool) {
-        count -= 1
+    /// Takes the first deadline by `moment` out, whether its job still waits or not.
+    mutating func popDue(by moment: Timestamp) -> Deadline? {
+        guard let first = deadlines.min, first.at <= moment else { return nil }
+        while deadlines.min == first { deadlines.removeMin() }
+        return first
+    }
+
+    /// Takes note that so many jobs lost their patience or left the queue before they did.
+    mutating func remove(_ jobs: Int, isWaiting: (Deadline) -> Bool) {
+        count -= jobs
         while let first = deadlines.min, !isWaiting(first) { deadlines.removeMin() }
         if deadlines.count > 2 * count + 64 {
             deadlines = Heap(Set(deadlines.unordered.filter(isWaiting)).sorted())
@@ -83,16 +90,22 @@ extension Engine {
 
     /// Lets time go on: jobs whose patience ends by then ask for their required tier.
     mutating func advance(to moment: Timestamp) {
-        while let deadline = patience.next, deadline.at <= moment {
+        var moved = 0
+        while let deadline = patience.popDue(by: moment) {
+            guard let job = state.jobs[deadline.number], job.state == .queued, job.patienceEnd == deadline.at else {
+                continue
+            }
             // At this moment and not before, the job asks for the other tier.
             now = max(now, deadline.at)
-            if let job = state.jobs[deadline.number] {
-                noteFirst(of: queue.remove(job, asking: job.spec.scope.first, among: waiting))
-                let shape = queue.insert(job, asking: job.spec.scope.required)
-                untried.insert(shape)
-                noteFirst(of: shape)
-            }
-            patience.removeOne(isWaiting: waiting.isWaiting)
+            noteFirst(of: queue.remove(job, asking: job.spec.scope.first, among: waiting))
+            let shape = queue.insert(job, asking: job.spec.scope.required)
+            untried.insert(shape)
+            noteFirst(of: shape)
+            moved += 1
+        }
+        if moved > 0 {
+            patience.remove(moved, isWaiting: waiting.isWaiting)
+            holds.outdate()
         }
         now = max(now, moment)
     }
@@ -109,6 +122,6 @@ extension Engine {
     /// `job` as it was while it waited; the state knows already that it waits no more.
     mutating func leaveQueue(_ job: Job) {
         noteFirst(of: queue.remove(job, asking: job.scope(at: now), among: waiting))
-        if let end = job.patienceEnd, now < end { patience.removeOne(isWaiting: waiting.isWaiting) }
+        if let end = job.patienceEnd, now < end { patience.remove(1, isWaiting: waiting.isWaiting) }
     }
 }

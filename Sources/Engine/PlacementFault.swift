@@ -150,9 +150,10 @@ extension WorkerNeed {
 }
 
 extension PlacementCost {
+    /// Whether the terms can be added. A place may leave less fragmentation than there was, so that term may be negative.
     fileprivate var isInBounds: Bool {
-        let (some, overflow) = price.addingReportingOverflow(fragmentation)
-        return min(price, fragmentation, topology) >= 0 && !overflow && !some.addingReportingOverflow(topology).overflow
+        let bounds = -Int64.max / 4...Int64.max / 4
+        return min(price, topology) >= 0 && [price, fragmentation, topology].allSatisfy { bounds ~= $0 }
     }
 }
 

@@ -50,7 +50,8 @@ struct Watchers {
         init(_ gang: Gang) {
             var form = gang.form
             if form.groups.count == 1 {
-                form.groups[0].count = 0
+                // Of one worker alone the packer only tells whether it fits.
+                form.groups[0].count = min(form.groups[0].count, 2)
                 form.groups[0].maxCount = 0
                 form.groups[0].demand = Demand(gpus: 0)
             }

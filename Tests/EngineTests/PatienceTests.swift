@@ -76,6 +76,22 @@ import Testing
         #expect(harness.state(of: "early") == .queued)
     }
 
+    @Test("Jobs whose patience ends at one moment all settle at that moment")
+    func together() {
+        var harness = Self.broken()
+        for number in 0..<5 {
+            Self.submit("j\(number)", to: &harness, patienceSeconds: 100 - 2 * number)
+            Self.submit("other\(number)", to: &harness, patienceSeconds: 500)
+        }
+        for number in 0..<5 { harness.run(.cancel(id: "other\(number)")) }
+        harness.run(.resume, afterSeconds: 100)
+        #expect(harness.engine.nextDeadline == nil)
+        for number in 0..<5 {
+            #expect(harness.state(of: "j\(number)") == .placed)
+            harness.run(.cancel(id: "j\(number)"))
+        }
+    }
+
     @Test("A job that lost its place waits for its preferred tier again, from then on")
     func requeued() {
         var harness = Self.broken()

@@ -13,7 +13,7 @@ public struct History: Sendable {
     /// How many of a hundred jobs ask for more than a plain gang.
     public var percentRich = 50
 
-    public init(seed: UInt64) { random = seed &* 0x9E37_79B9_7F4A_7C15 &+ 7 }
+    public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
     public mutating func next() -> UInt64 {
         random &+= 0x9E37_79B9_7F4A_7C15
