@@ -43,7 +43,7 @@ extension Harness {
         _ form: GangForm, _ offered: [Candidate], _ parts: [Candidate], _ placement: Placement, _ rank: Int,
         _ fits: [ReferenceFit]
     ) {
-        if !reference.mix.isEmpty { return compareSingle(form, offered.filter { $0.rank == rank }, placement) }
+        if hasMix { return compareSingle(form, offered.filter { $0.rank == rank }, placement) }
         check(placement.cost.fragmentation == 0, "fragmentation without a mix")
         let isElastic = parts.contains {
             let counts = PlacementRules.counts(form, 0, speedMilli: $0.speedMilli)
@@ -65,6 +65,8 @@ extension Harness {
         }
         check(placement.tier == fit.tier, "tier \(placement.tier) though one of \(fit.tier) holds the gang")
         if isElastic {
+            // An exclusive one keeps as few nodes from others as it can, however many workers they hold.
+            if form.exclusive != nil { return }
             let (_, most) = PlacementRules.counts(form, 0, speedMilli: parts[0].speedMilli)
             let wanted = min(most, fit.room ?? 0)
             check(placement.workerCount == wanted, "\(placement.workerCount) workers where \(wanted) have room")
@@ -72,7 +74,8 @@ extension Harness {
             if form.exclusive == nil {
                 check(cost == least, "costs \(cost), not \(least)")
             } else if fits.allSatisfy({ $0.cost != nil }) {
-                check(cost >= least, "costs \(cost), less than \(least)")
+                let isExact = placement.tier <= form.exclusive ?? .node
+                check(cost == least || cost > least && !isExact, "costs \(cost), not \(least)")
                 tally.exclusives += 1
                 if cost > least { tally.dearExclusives += 1 }
             }
@@ -84,21 +87,25 @@ extension Harness {
         }
     }
 
-    /// One worker where the usual demand is known: fragmentation is what it is, and no place costs less with it.
+    /// One worker where the usual demand is known: no node costs less, each looked at with all others closed.
     private mutating func compareSingle(_ form: GangForm, _ offered: [Candidate], _ placement: Placement) {
-        let isSingle = offered.allSatisfy {
-            let counts = PlacementRules.counts(form, 0, speedMilli: $0.speedMilli)
-            return counts.least == 1 && counts.most == 1
+        if !form.isPlain || placement.workerCount != 1 || form.groups[0].maxCount > 1 { return }
+        var fork = packer.fork()
+        for (number, pool) in reference.fleet.pools.enumerated() {
+            for node in pool?.nodes.indices ?? 0..<0 { fork.setSchedulable(pool: number, node: node, false) }
         }
-        if !isSingle || !form.isPlain || form.usesSpares { return }
-        let number = placement.parts[0].pool.index
-        let price = offered.first { $0.pool == number }?.priceMicroUSDPerGPUHour ?? 0
-        let fragmentation = reference.isScored(pool: number) ? reference.fragmentation(placement, price: price) : 0
-        check(
-            placement.cost.fragmentation == fragmentation,
-            "fragmentation is \(placement.cost.fragmentation), not \(fragmentation)")
-        let least = reference.leastSingle(form, offered)
-        check(placement.cost.total == least, "costs \(placement.cost), not \(least ?? -1)")
+        var least: Int64?
+        let gang = fork.gang(form, pools: offered)
+        for candidate in offered {
+            for (node, free) in (reference.fleet.pools[candidate.pool]?.nodes ?? []).enumerated()
+            where free.isSchedulable {
+                fork.setSchedulable(pool: candidate.pool, node: node, true)
+                var other = Placement.none
+                if fork.find(gang, into: &other) { least = min(least ?? other.cost.total, other.cost.total) }
+                fork.setSchedulable(pool: candidate.pool, node: node, false)
+            }
+        }
+        check(placement.cost.total == least, "costs \(placement.cost), but some node \(least ?? -1)")
         tally.singles += 1
     }
 
@@ -114,7 +121,7 @@ extension Harness {
             let room = reference.room(form, gang.lead, candidate, tier: min(form.scope, .pool)).max() ?? 0
             let (said, fits) = (packer.largestFit(gang, target: at), packer.fits(gang, target: at))
             // Where a scoring decides on single workers it is only known whether one has room.
-            let isScored = target.workers == 1 && reference.isScored(pool: target.pool) && said == min(room, 1)
+            let isScored = target.workers == 1 && packer.isScored && said == min(room, 1)
             check(said >= room || isScored, "\(said) workers have room in pool \(target.pool), not \(room)")
             check(fits || room < target.workers, "pool \(target.pool) has room for \(room)")
             if !isAlone || isScored { continue }

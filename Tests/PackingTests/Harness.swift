@@ -50,6 +50,9 @@ struct Harness: ~Copyable {
     var layouts: [PoolLayout] = []
     var hasGrown: [Bool] = []
     var features: Set<GangFeature>
+    let hasMix: Bool
+    /// With the scarcities last told.
+    var mix: [MixEntry] = []
     var jobs: [JobSpec] = []
     var held: [Placement] = []
     /// Found or held some time ago.
@@ -65,12 +68,10 @@ struct Harness: ~Copyable {
         self.seed = seed
         self.isSmall = isSmall
         self.features = features
+        self.hasMix = hasMix
         random = SeededRandom(seed: seed)
         for number in 0..<random.pick(count) { put(random.pool(number: number, isSmall: isSmall), at: number) }
-        if hasMix {
-            reference.mix = random.mix(for: pools)
-            packer.setMix(reference.mix)
-        }
+        if hasMix { tellMix(random.mix(for: pools)) }
         for _ in 0..<5 { jobs.append(random.job(features, for: pools, isSmall: isSmall)) }
     }
 
@@ -95,6 +96,13 @@ struct Harness: ~Copyable {
         if isTrue { return }
         isSound = false
         Issue.record("seed \(seed): \(what())\n\(doing)", sourceLocation: location)
+    }
+
+    /// Tells the core the usual demand, with how scarce room for it is now.
+    mutating func tellMix(_ entries: [MixEntry]) {
+        mix = entries
+        for (at, scarcity) in packer.scarcity(of: entries).enumerated() { mix[at].scarcity = scarcity }
+        packer.setMix(mix)
     }
 
     // MARK: Steps
@@ -204,15 +212,14 @@ struct Harness: ~Copyable {
             let isHeld: Set<Int> = random.chance(percent: 20) ? [random.pick(0...pools.count - 1)] : []
             let job = random.pick(jobs)
             let scope = random.chance(percent: 50) ? job.scope.preferred ?? job.scope.required : job.scope.required
-            // While it has patience a job asks for less than its split needs, and so for one pool.
-            var form = GangForm(job, scope: scope)
-            if scope < .region { form.split = nil }
-            place(form, candidates(), isHeld: isHeld)
+            place(GangForm(job, scope: scope), candidates(), isHeld: isHeld)
         case 60..<82: release()
         case 82..<87: retake()
         case 87..<92: cordonOrNot()
         case 92..<94: grow()
         case 94..<95: replace()
+        case 95..<96 where hasMix:
+            tellMix(random.chance(percent: 50) ? mix : random.mix(for: pools))
         case 95..<98:
             jobs[random.pick(0...jobs.count - 1)] = random.job(features, for: pools, isSmall: isSmall)
         default:

@@ -84,7 +84,7 @@ import Testing
             ("exclusive is", { $0.exclusive = .domain }),
             ("price is", { $0.cost.price -= 1 }),
             ("topology costs", { $0.cost.topology += 1 }),
-            ("fragmentation is", { $0.cost.fragmentation = -4000 }),
+            ("fragmentation is", { $0.cost.fragmentation = -9000 }),
             ("no candidate", { $0.parts[1].pool = PoolSlot(1) }),
             ("out of order", { $0.parts[0].group = 1 }),
             ("of no group", { $0.parts[1].group = 2 }),

@@ -192,9 +192,11 @@ public struct PlacementRules {
         expect(placement.cost.price == price, "price is \(placement.cost.price), not \(price)")
         let topology = Self.topology(form, tier: placement.tier, price: price)
         expect(placement.cost.topology == topology, "topology costs \(placement.cost.topology), not \(topology)")
-        // A place may use what nothing else could, but no more of it than it takes.
-        let least = -(price + price / 100)
-        expect(placement.cost.fragmentation >= least, "fragmentation is \(placement.cost.fragmentation)")
+        // What is used that nothing else could use is at most all of the node or of the domains.
+        let tier = min(placement.tier, .domain)
+        let most = Self.price(of: fleet.places(tier, of: placement), candidates, fleet)
+        expect(
+            placement.cost.fragmentation >= -(most + most / 100), "fragmentation is \(placement.cost.fragmentation)")
     }
 
     public static func price(
@@ -208,13 +210,19 @@ public struct PlacementRules {
                     / 1000
             }
         }
-        var price: Int64 = 0
-        for place in fleet.places(exclusive, of: placement) {
-            guard let pool = fleet.pools[place.pool] else { continue }
-            let nodes = pool.nodes(in: exclusive, place.index).count
-            price += Int64(nodes * pool.spec.node.gpus) * prices[place.pool, default: 0]
+        return self.price(of: fleet.places(exclusive, of: placement), candidates, fleet)
+    }
+
+    /// The price of all GPUs of some places.
+    private static func price(
+        of places: Set<ShadowPlace>, _ candidates: [Candidate], _ fleet: ShadowFleet
+    ) -> Int64 {
+        places.reduce(0) { sum, place in
+            guard let pool = fleet.pools[place.pool], let candidate = candidates.first(where: { $0.pool == place.pool })
+            else { return sum }
+            let nodes = pool.nodes(in: place.tier, place.index).count
+            return sum + Int64(nodes * pool.spec.node.gpus) * candidate.priceMicroUSDPerGPUHour
         }
-        return price
     }
 
     public static func topology(_ form: GangForm, tier: Tier, price: Int64) -> Int64 {

@@ -26,8 +26,6 @@ public enum ReferenceAnswer: Equatable, Sendable {
 
 public struct ReferencePacker: Sendable {
     public var fleet = ShadowFleet()
-    /// The demand that usually comes; only single workers go by it.
-    public var mix: [MixEntry] = []
     /// Of steps of one search over several groups.
     public var patience = 20_000
 
@@ -46,7 +44,8 @@ public struct ReferencePacker: Sendable {
                 }
             }
             if !isKnown { return .tooHard }
-            if fits.isEmpty, form.split != nil {
+            // While it has patience for a smaller tier, a gang goes to one pool.
+            if fits.isEmpty, form.split != nil, form.scope >= .region {
                 switch split(form, candidates.filter { $0.rank <= rank }) {
                 case .fits(let fit): fits.append(fit)
                 case .nowhere: break
