@@ -42,7 +42,7 @@ let package = Package(
     targets: [
         // What Berth exists for.
         library("Model"),
-        library("Packing", ["Model"]),
+        library("Packing", ["Model", heaps]),
         library("Engine", ["Model", "Packing", persistentMaps, heaps, deques]),
 
         // What carries it.

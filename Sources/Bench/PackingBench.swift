@@ -137,6 +137,8 @@ private struct Traffic: ~Copyable {
     private var gangs: [Gang]
     private var spare: [Placement] = []
     private var random: SeededGenerator
+    private var mix = DemandMix()
+    private var isFull = false
     private var taken = 0
     private let limit: Int
     private let largest: Int
@@ -164,6 +166,18 @@ private struct Traffic: ~Copyable {
     /// Counts of nodes drawn as 60 % one node, 30 % up to a domain, 9 % up to 32 domains, 1 % of 1,000 to 4,000 nodes,
     /// the last two cut to what a pool of this size holds. One-node gangs take 1, 2 or 4 GPUs.
     private mutating func draw() -> (workers: Int, kind: Int) {
+        let (workers, kind) = drawGang()
+        if !isFull {
+            // As the engine does it; the mix is known once the fleet is full.
+            let version = mix.version
+            mix.note(
+                MixEntry(demand: Demand(gpus: 1 << kind), workers: workers, tier: .pool, accelerators: [], weight: 0))
+            if mix.version != version { packer.setMix(mix.inUse) }
+        }
+        return (workers, kind)
+    }
+
+    private mutating func drawGang() -> (workers: Int, kind: Int) {
         switch random.pick(0...99) {
         case 0..<30: (1, 2)
         case 30..<45: (1, 1)
@@ -202,7 +216,10 @@ private struct Traffic: ~Copyable {
         spare.append(placement)
     }
 
-    mutating func fill() { while taken < limit * 98 / 100 { _ = step(timed: false) } }
+    mutating func fill() {
+        while taken < limit * 98 / 100 { _ = step(timed: false) }
+        isFull = true
+    }
 
     /// Of the thread's own time, for each round.
     mutating func nanosecondsPerStep(rounds: Int, steps: Int) -> [UInt64] {

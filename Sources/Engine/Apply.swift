@@ -20,12 +20,15 @@ extension Engine {
         state.revision += 1
         state.at = at
         switch fact {
-        case .poolPut(let slot, let spec): putPool(spec, at: slot)
+        case .poolPut(let slot, let spec):
+            putPool(spec, at: slot)
+            noteCapacity()
         case .poolDeleted(let slot):
             state.deletePool(at: slot)
             packer.remove(pool: slot.index)
             triesAll = true
             noteSupply()
+            noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):
             state.setNode(node, of: slot, to: nodeState)
             packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
@@ -38,7 +41,8 @@ extension Engine {
             let job = Job(number: number, spec: spec, life: life)
             state.nextJobNumber = number.value + 1
             state.insert(job)
-            noteFirst(of: queue.insert(job))
+            enterQueue(job)
+            noteDemand(spec)
         case .jobPlaced(let number, let placement):
             state.placements += 1
             let job = change(number) { life in
@@ -48,6 +52,7 @@ extension Engine {
             }
             leaveQueue(job)
             packer.take(placement)
+            noteCapacity()
         case .jobStarted(let number):
             change(number) { life in
                 life.state = .running
@@ -73,11 +78,7 @@ extension Engine {
                 life.lastRequeue = cause
             }
             leave(before)
-            if let job = state.jobs[number] {
-                let shape = queue.insert(job)
-                untried.insert(shape)
-                noteFirst(of: shape)
-            }
+            if let job = state.jobs[number] { untried.insert(enterQueue(job)) }
             work.requeues += 1
         case .jobForgotten(let number):
             if let job = state.jobs[number] { state.remove(job) }
@@ -90,7 +91,8 @@ extension Engine {
         let known = slot.index < state.pools.count ? state.pools[slot.index].info : nil
         let layout = known.flatMap { $0.spec.topology == spec.topology ? $0.layout : nil } ?? PoolLayout(spec.topology)
         state.putPool(PoolInfo(spec: spec, layout: layout), at: slot)
-        packer.put(pool: slot.index, layout: layout, shape: spec.node)
+        packer.put(pool: slot.index, layout: layout, spec: spec)
+        places.note(spec, at: slot)
         triesAll = true
         noteSupply()
     }
@@ -106,10 +108,26 @@ extension Engine {
         return job
     }
 
-    /// `job` as it was while it waited; the state knows already that it waits no more.
-    private mutating func leaveQueue(_ job: Job) {
-        let shape = queue.remove(job) { [jobs = state.jobs] key in jobs[key.number]?.state == .queued }
-        noteFirst(of: shape)
+    private mutating func noteDemand(_ spec: JobSpec) {
+        let version = state.mix.version
+        state.mix.note(spec)
+        if state.mix.version == version { return }
+        // A new mix may be the first under which nodes are weighed at all, and scarcity matters.
+        packer.setMix(state.mix.inUse)
+        priceMix()
+    }
+
+    /// Finds the scarcities of the mix again once so much less or more is free that they no longer hold.
+    private mutating func noteCapacity() {
+        let free = state.gpuMilliAll - state.gpuMilliAllocated
+        if state.mix.isOutdated(freeMilli: free, allMilli: state.gpuMilliAll) { priceMix() }
+    }
+
+    private mutating func priceMix() {
+        let scarcity = packer.scarcity(of: state.mix.inUse)
+        let isNew = !zip(scarcity, state.mix.inUse).allSatisfy { $0 == $1.scarcity }
+        state.mix.price(freeMilli: state.gpuMilliAll - state.gpuMilliAllocated, scarcity: scarcity)
+        if isNew { packer.setMix(state.mix.inUse) }
     }
 
     /// A job that waited leaves the queue; one that held capacity gives it back.
@@ -117,7 +135,8 @@ extension Engine {
         if job.state == .queued { leaveQueue(job) }
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
-            grown.insert(placement.pool.index)
+            placement.forEachPool { grown.insert($0.index) }
+            noteCapacity()
         }
     }
 }

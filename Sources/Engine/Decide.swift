@@ -28,13 +28,14 @@ extension Engine {
         if state.liveJobs >= settings.limits.liveJobs {
             return .refused(.limitReached(name: "limits.liveJobs", limit: settings.limits.liveJobs))
         }
-        let key = ShapeKey(spec)
+        let key = ShapeKey(spec, asking: spec.scope.first)
         let known = queue.index(of: key).map { queue.count($0) > 0 } ?? false
         if !known {
             if queue.busy >= settings.limits.queuedShapes {
                 return .refused(.limitReached(name: "limits.queuedShapes", limit: settings.limits.queuedShapes))
             }
-            if queue.distinctDemands >= settings.queuedDemands && !queue.contains(demand: key.demand) {
+            let newDemands = queue.newDemands(of: key)
+            if newDemands > 0 && queue.distinctDemands + newDemands > settings.queuedDemands {
                 return .refused(.limitReached(name: "limits.queuedDemands", limit: settings.queuedDemands))
             }
         }
@@ -177,8 +178,8 @@ extension Engine {
         if state[slot].jobs == 0 { return }
         var hit: [JobNumber] = []
         state.jobs.forEach { job in
-            if states.contains(job.state), let placement = job.life.placement, placement.pool == slot,
-                placement.holds(node: node)
+            if states.contains(job.state), let placement = job.life.placement,
+                placement.holds(node: node, of: slot)
             {
                 hit.append(job.number)
             }

@@ -37,6 +37,10 @@ public struct Engine: ~Copyable {
     public let settings: EngineSettings
     var packer = Packer()
     var queue = Queue()
+    var patience = Patience()
+    /// The time of the last command, whether it changed anything or not.
+    var now = Timestamp(nanoseconds: 0)
+    var places = PlaceNumbers()
     /// Ended jobs by rising end, to forget the first of them when there are too many.
     var ended = EndedJobs()
     var watchers = Watchers()
@@ -47,7 +51,7 @@ public struct Engine: ~Copyable {
     var triesAll = false
     var holds = Holds()
     /// By pool.
-    var readyNodes: [ReadyNodes?] = []
+    var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
     var nextTrim: UInt64 = 0
     /// Facts of the command being decided.
@@ -62,11 +66,13 @@ public struct Engine: ~Copyable {
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
     /// durable before anyone hears of them. Nil where nothing changed.
-    public mutating func decide(_ command: Command, at now: Timestamp) -> (outcome: Outcome, transaction: Transaction?)
-    {
+    public mutating func decide(_ command: Command, at moment: Timestamp) -> (
+        outcome: Outcome, transaction: Transaction?
+    ) {
         facts.removeAll(keepingCapacity: true)
         let first = state.revision + 1
-        let at = max(now, state.at)
+        advance(to: moment)
+        let at = now
         let outcome = outcome(of: command, at: at)
         if facts.isEmpty { return (refreshed(outcome), nil) }
         let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)

@@ -8,6 +8,8 @@ import Packing
 public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
     /// It fits; jobs ahead of it are being placed.
     case waitingForTurn
+    /// It fits within the tier that it requires, and waits a while for the smaller one that it prefers.
+    case waitingForPreferred
     /// It fits, but the pool is kept for a job that waited too long.
     case heldForOtherJob
     /// It would fit were less of the pool taken.
@@ -30,16 +32,28 @@ public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
 public struct Blocker: Hashable, Sendable {
     public let reason: BlockReason
     public fileprivate(set) var pools: Int
-    /// The pool nearest to holding the job, and the most workers of it that one place of its scope could take there.
+    /// The pool nearest to holding the job; what follows is about it.
     public fileprivate(set) var nearestPool: String
+    /// Index of the worker group that stands in the way: the largest one, or one that is too large.
+    public fileprivate(set) var group: Int
+    /// The most workers of that group that one place of `tier` could take, and the least that it must. Where both are
+    /// equal or more fit than must, other groups or rules stand in the way.
     public fileprivate(set) var workersThatFit: Int
+    public fileprivate(set) var workersNeeded: Int
+    /// The tier that the job would be placed in.
+    public fileprivate(set) var tier: Tier
     /// The job that the nearest pool is held for.
     public fileprivate(set) var heldFor: String?
 }
 
 /// All that keeps a job from being placed, nearest to a place first.
 public struct Explanation: Hashable, Sendable {
+    /// Of the largest group.
     public let workers: Int
+    /// The tier that the job asks for now: the preferred one while its patience lasts.
+    public let tier: Tier
+    /// When it stops waiting for the preferred tier; nil where it does not wait for it.
+    public let settlesAt: Timestamp?
     public let blockers: [Blocker]
 
     /// Whether some pool could hold the job were it empty and all its nodes ready.
@@ -49,48 +63,100 @@ public struct Explanation: Hashable, Sendable {
 extension Engine {
     /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed.
     public mutating func explain(_ job: Job) -> Explanation {
-        let key = ShapeKey(job.spec)
-        guard job.state == .queued, let shape = queue.index(of: key) else {
-            return Explanation(workers: key.workers, blockers: [])
-        }
-        refreshHolds()
-        let gang = gang(of: shape)
+        let tier = job.scope(at: now)
+        let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
-        for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
-            let blocker = blocker(of: job, key, gang, pool: index)
-            guard let at = blockers.firstIndex(where: { $0.reason == blocker.reason }) else {
-                blockers.append(blocker)
-                continue
-            }
-            blockers[at].pools += 1
-            if blocker.workersThatFit > blockers[at].workersThatFit {
-                blockers[at].nearestPool = blocker.nearestPool
-                blockers[at].workersThatFit = blocker.workersThatFit
-                blockers[at].heldFor = blocker.heldFor
+        if job.state == .queued, let shape = queue.index(of: key) {
+            refreshHolds()
+            let gang = gang(of: shape)
+            // What it will ask for once its patience ends.
+            let laterKey = key.isPatient ? ShapeKey(job.spec, asking: job.spec.scope.required) : nil
+            let later = laterKey.map { ($0, resolve($0)) }
+            for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
+                var blocker = blocker(of: job, key, gang, pool: index)
+                if let (key, gang) = later, blocker.reason > .heldForOtherJob {
+                    let then = self.blocker(of: job, key, gang, pool: index)
+                    if then.reason < blocker.reason { blocker = then.whilePatient }
+                }
+                blockers.add(blocker)
             }
         }
         blockers.sort { $0.reason < $1.reason }
-        return Explanation(workers: key.workers, blockers: blockers)
+        let settlesAt = job.state == .queued && key.isPatient ? job.patienceEnd : nil
+        return Explanation(
+            workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt, blockers: blockers)
     }
 
     private mutating func blocker(of job: Job, _ key: ShapeKey, _ gang: Gang, pool index: Int) -> Blocker {
         let pool = state.pools[index]
-        func because(_ reason: BlockReason, fit: Int = 0, heldFor: String? = nil) -> Blocker {
-            Blocker(reason: reason, pools: 1, nearestPool: pool.spec.name, workersThatFit: fit, heldFor: heldFor)
+        func because(
+            _ reason: BlockReason, group: Int? = nil, fit: Int = 0, needed: Int = 0, heldFor: String? = nil
+        ) -> Blocker {
+            Blocker(
+                reason: reason, pools: 1, nearestPool: pool.spec.name, group: group ?? gang.lead, workersThatFit: fit,
+                workersNeeded: needed, tier: gang.form.scope, heldFor: heldFor)
         }
         if !key.allows(pool.spec) { return because(.placeNotAllowed) }
-        if key.preference(for: pool.spec.accelerator) == nil { return because(.acceleratorNotWanted) }
-        guard let at = gang.targets.firstIndex(where: { $0.pool == index }) else { return because(.workerTooLarge) }
-        let whenEmpty = packer.mostWhenEmpty(gang.targets[at].need, pool: index, scope: gang.scope)
-        if whenEmpty < gang.workers { return because(.gangTooLarge, fit: whenEmpty) }
-        let fit = packer.largestFit(gang, target: at)
-        if fit >= gang.workers {
-            guard let holder = holds.holder(of: index), holder < QueueKey(job) else {
-                return because(.waitingForTurn, fit: fit)
-            }
-            return because(.heldForOtherJob, fit: fit, heldFor: state.jobs[holder.number]?.id)
+        if key.accelerators.preference(for: pool.spec.accelerator) == nil { return because(.acceleratorNotWanted) }
+        guard let at = gang.targets.firstIndex(where: { $0.pool == index }) else {
+            let group = gang.form.groups.firstIndex { packer.need(of: $0.demand, pool: index) == nil }
+            return because(.workerTooLarge, group: group)
         }
-        let whenIdle = mostWhenIdle(gang.targets[at].need, pool: index, scope: gang.scope)
-        return because(whenIdle < gang.workers ? .nodesUnavailable : .capacityBusy, fit: fit)
+        let needed = gang.targets[at].workers
+        if let (group, most, least) = groupTooLarge(key, gang, target: at) {
+            return because(.gangTooLarge, group: group, fit: most, needed: least)
+        }
+        let fit = packer.largestFit(gang, target: at)
+        if fit >= needed && fitsNow(gang, pool: index) {
+            guard let holder = holds.holder(of: index), holder < QueueKey(job) else {
+                return because(.waitingForTurn, fit: fit, needed: needed)
+            }
+            return because(.heldForOtherJob, fit: fit, needed: needed, heldFor: state.jobs[holder.number]?.id)
+        }
+        let reason: BlockReason =
+            couldHold(key, gang, target: at, ready: true) ? .capacityBusy : .nodesUnavailable
+        return because(reason, fit: fit, needed: needed)
+    }
+
+    /// The first group of which the target cannot hold the least even when empty, with the most that it could; the lead
+    /// where each group fits alone and all together do not.
+    private mutating func groupTooLarge(
+        _ key: ShapeKey, _ gang: Gang, target: Int
+    ) -> (group: Int, most: Int, least: Int)? {
+        let pool = gang.targets[target].pool
+        for group in gang.form.groups.indices where gang.form.split == nil || group == gang.lead {
+            let most = packer.mostWhenEmpty(gang, target: target, group: group)
+            let least = gang.form.split == nil ? leastWorkers(key, group, pool: pool) : gang.targets[target].workers
+            if most < least { return (group, most, least) }
+        }
+        if couldHold(key, gang, target: target, ready: false) { return nil }
+        let most = packer.mostWhenEmpty(gang, target: target, group: gang.lead)
+        return (gang.lead, most, gang.targets[target].workers)
+    }
+
+    /// Whether the whole gang fits a pool now, or with a split some pools of which it may be one.
+    private mutating func fitsNow(_ gang: Gang, pool: Int) -> Bool {
+        var placement = Placement.none
+        return packer.find(gang, into: &placement) { [isSplit = gang.form.split != nil] in !isSplit && $0 != pool }
+    }
+}
+
+extension Blocker {
+    /// The same for a job that asks for this tier only later.
+    fileprivate var whilePatient: Blocker {
+        if reason != .waitingForTurn { return self }
+        return Blocker(
+            reason: .waitingForPreferred, pools: pools, nearestPool: nearestPool, group: group,
+            workersThatFit: workersThatFit, workersNeeded: workersNeeded, tier: tier, heldFor: nil)
+    }
+}
+
+extension [Blocker] {
+    /// Counts a pool's blocker under its reason; the pool with most room stands for all of one reason.
+    fileprivate mutating func add(_ new: Blocker) {
+        guard let at = firstIndex(where: { $0.reason == new.reason }) else { return append(new) }
+        let pools = self[at].pools + new.pools
+        if new.workersThatFit > self[at].workersThatFit { self[at] = new }
+        self[at].pools = pools
     }
 }

@@ -21,13 +21,16 @@ struct Holds {
 
     var isEmpty: Bool { all.isEmpty }
 
+    /// Takes note that the queue changed without a fact.
+    mutating func outdate() { revision = nil }
+
     func holder(of pool: Int) -> QueueKey? { all.first { $0.pool == pool }?.key }
 
     func keeps(_ key: QueueKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }
 }
 
 extension Engine {
-    /// Most pools held at a time.
+    /// No further pool is held once so many are; one job may hold several.
     static let mostHolds = 8
 
     /// Finds the first waiting jobs that were passed over too often and holds for each the pool nearest to fitting it.
@@ -39,9 +42,9 @@ extension Engine {
         let before = holds.all
         holds.all.removeAll(keepingCapacity: true)
         var overdue = overdueHeads()
-        while holds.all.count < Self.mostHolds, let candidate = overdue.popMin() {
-            if let pool = nearestPool(to: candidate.shape) {
-                holds.all.append(Holds.Hold(pool: pool, key: candidate.key))
+        while holds.all.count < Self.mostHolds, let attempt = overdue.popMin() {
+            for pool in nearestPools(to: attempt.shape) {
+                holds.all.append(Holds.Hold(pool: pool, key: attempt.key))
             }
         }
         // A pool that is held no longer, or for a later job, is open again to some that it was held against.
@@ -49,33 +52,66 @@ extension Engine {
     }
 
     /// First jobs of shapes that have waited through so many placements.
-    private mutating func overdueHeads() -> Heap<Candidate> {
-        var overdue: [Candidate] = []
+    private mutating func overdueHeads() -> Heap<Attempt> {
+        var overdue: [Attempt] = []
         var next = UInt64.max
         for (shape, first) in queue.firsts.enumerated() {
-            guard let first else { continue }
+            // Who waits for a better place does not keep others from it meanwhile.
+            guard let first, !queue[shape].key.isPatient else { continue }
             let due = due(first)
-            if due <= state.placements { overdue.append(Candidate(key: first.key, shape: shape)) }
+            if due <= state.placements { overdue.append(Attempt(key: first.key, shape: shape)) }
             next = min(next, max(due, state.placements + 1))
         }
         holds.nextCheck = next
         return Heap(overdue)
     }
 
-    /// The pool not held yet that has most room for the shape, of those whose ready nodes could hold it were they idle:
-    /// a pool held for a job that no release can help would stand still for nothing.
-    private mutating func nearestPool(to shape: ShapeIndex) -> Int? {
+    /// The pools not held yet that have most room for the shape, as many as it takes: one, or several for a gang that may
+    /// be split. Only pools whose ready nodes could hold it were they idle: one held for a job that no release can help
+    /// would stand still for nothing.
+    private mutating func nearestPools(to shape: ShapeIndex) -> [Int] {
         let gang = gang(of: shape)
-        var nearest: (room: Int, pool: Int)?
-        for at in gang.targets.indices {
-            let target = gang.targets[at]
-            if holds.holder(of: target.pool) != nil { continue }
-            if packer.mostWhenEmpty(target.need, pool: target.pool, scope: gang.scope) < gang.workers { continue }
-            if mostWhenIdle(target.need, pool: target.pool, scope: gang.scope) < gang.workers { continue }
-            let room = packer.largestFit(gang, target: at)
-            if nearest.map({ room > $0.room }) ?? true { nearest = (room, target.pool) }
+        let key = queue[shape].key
+        var found: [(room: Int, target: Int)] = []
+        for at in gang.targets.indices where holds.holder(of: gang.targets[at].pool) == nil {
+            if fitsWhenEmpty(key, gang, target: at) && couldHold(key, gang, target: at, ready: true) {
+                found.append((packer.largestFit(gang, target: at), at))
+            }
         }
-        return nearest?.pool
+        found.sort { ($1.room, $0.target) < ($0.room, $1.target) }
+        guard let first = found.first else { return [] }
+        guard let split = gang.form.split else { return [gang.targets[first.target].pool] }
+        var pools: [Int] = []
+        var room = 0
+        for (_, at) in found where pools.count < split.maxPools {
+            let pool = gang.targets[at].pool
+            guard areTogether(pool, gang.targets[first.target].pool, in: gang.form.scope) else { continue }
+            pools.append(pool)
+            room += packer.mostWhenEmpty(gang, target: at, group: gang.lead)
+            if room >= leastWorkers(key, gang.lead, pool: pool) { return pools }
+        }
+        return []
+    }
+
+    /// Whether every group alone would fit one empty place of the scope in a target, all its nodes ready.
+    private func fitsWhenEmpty(_ key: ShapeKey, _ gang: Gang, target: Int) -> Bool {
+        if gang.form.split != nil {
+            return packer.mostWhenEmpty(gang, target: target, group: gang.lead) >= gang.targets[target].workers
+        }
+        return gang.form.groups.indices.allSatisfy {
+            packer.mostWhenEmpty(gang, target: target, group: $0)
+                >= leastWorkers(key, $0, pool: gang.targets[target].pool)
+        }
+    }
+
+    /// Whether two pools lie in one place of a tier.
+    private func areTogether(_ pool: Int, _ other: Int, in scope: Tier) -> Bool {
+        switch scope {
+        case .node, .domain, .block, .pool: pool == other
+        case .region: places[pool].region == places[other].region
+        case .provider: places[pool].provider == places[other].provider
+        case .fleet: true
+        }
     }
 
     /// The count of placements after which the job is overdue.
@@ -83,57 +119,10 @@ extension Engine {
 
     /// Takes note that a shape may have another first job than before.
     mutating func noteFirst(of shape: ShapeIndex) {
-        queue.refreshFirst(shape) { [jobs = state.jobs] key in
-            jobs[key.number].flatMap { $0.state == .queued ? $0 : nil }
-        }
+        queue.refreshFirst(shape, among: waiting)
         if let first = queue.firsts[shape] { holds.nextCheck = min(holds.nextCheck, due(first)) }
     }
 
     /// Takes note that pools or nodes changed, and with them which holds make sense.
     mutating func noteSupply() { holds.nextCheck = 0 }
-}
-
-/// The most ready nodes that one place of each tier has, counted when first asked for after a change of the pool.
-struct ReadyNodes {
-    let revision: UInt64
-    private(set) var domain = 0
-    private(set) var block = 0
-    private(set) var pool = 0
-
-    init(_ record: PoolRecord) {
-        revision = record.revision
-        let layout = record.layout
-        for blockIndex in 0..<layout.blockCount {
-            var inBlock = 0
-            for domainIndex in Int(layout.blockStart[blockIndex])..<Int(layout.blockStart[blockIndex + 1]) {
-                let nodes = Int(layout.domainStart[domainIndex])..<Int(layout.domainStart[domainIndex + 1])
-                let inDomain = record.nodeStates[nodes].count { $0 == .ready }
-                domain = Swift.max(domain, inDomain)
-                inBlock += inDomain
-            }
-            block = Swift.max(block, inBlock)
-            pool += inBlock
-        }
-    }
-
-    func most(_ scope: Scope) -> Int {
-        switch scope {
-        case .node: min(pool, 1)
-        case .domain: domain
-        case .block: block
-        case .pool: pool
-        }
-    }
-}
-
-extension Engine {
-    /// The most workers of `need` that one place of `scope` could hold on the nodes that are ready now, were none taken.
-    mutating func mostWhenIdle(_ need: WorkerNeed, pool: Int, scope: Scope) -> Int {
-        while readyNodes.count <= pool { readyNodes.append(nil) }
-        if readyNodes[pool]?.revision != state.pools[pool].revision {
-            readyNodes[pool] = ReadyNodes(state.pools[pool])
-        }
-        let nodes = readyNodes[pool]?.most(scope) ?? 0
-        return nodes * packer.mostWhenEmpty(need, pool: pool, scope: .node)
-    }
 }

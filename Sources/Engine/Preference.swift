@@ -16,10 +16,35 @@ extension ShapeKey {
     private static func names(_ pool: PoolSpec, in regions: [String]) -> Bool {
         regions.contains { $0 == pool.region || $0 == pool.provider + "/" + pool.region }
     }
+}
 
-    /// How much the job wants this accelerator, 0 most; nil where it does not.
-    func preference(for accelerator: String) -> Int? {
-        accelerators.isEmpty ? 0 : accelerators.firstIndex(of: accelerator)
+extension [Accelerator] {
+    /// How much a job with this list wants an accelerator, 0 most, and its speed; nil where it does not.
+    func preference(for model: String) -> (rank: Int, speedMilli: Int)? {
+        if isEmpty { return (0, 1000) }
+        guard let rank = firstIndex(where: { $0.model == model }) else { return nil }
+        return (rank, self[rank].speedMilli)
+    }
+}
+
+/// Small numbers for providers and their regions, so that nobody compares names to tell whether two pools share one.
+struct PlaceNumbers {
+    private var providers: [String: Int] = [:]
+    private var regions: [String: Int] = [:]
+    /// By slot.
+    private var bySlot: [(provider: Int, region: Int)] = []
+
+    subscript(slot: Int) -> (provider: Int, region: Int) { bySlot[slot] }
+
+    /// Precondition: slots come in order the first time, and a slot keeps its provider and region.
+    mutating func note(_ spec: PoolSpec, at slot: PoolSlot) {
+        if slot.index < bySlot.count { return }
+        let provider = providers[spec.provider] ?? providers.count
+        providers[spec.provider] = provider
+        let name = spec.provider + "\u{0}" + spec.region
+        let region = regions[name] ?? regions.count
+        regions[name] = region
+        bySlot.append((provider, region))
     }
 }
 
@@ -32,21 +57,19 @@ extension Engine {
         return gang
     }
 
-    /// The pools a shape may use by rank: the order of its accelerators, then price.
-    private mutating func resolve(_ key: ShapeKey) -> Gang {
-        var found: [(preference: Int, price: Int64, pool: Int)] = []
+    /// A shape's gang over the pools it may use, ranked by the order of its accelerators.
+    mutating func resolve(_ key: ShapeKey) -> Gang {
+        var candidates: [Candidate] = []
         for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
-            guard key.allows(pool.spec), let preference = key.preference(for: pool.spec.accelerator) else { continue }
-            found.append((preference, pool.spec.priceMicroUSDPerGPUHour, index))
+            guard key.allows(pool.spec), let preference = key.accelerators.preference(for: pool.spec.accelerator)
+            else { continue }
+            candidates.append(
+                Candidate(
+                    pool: index, rank: preference.rank,
+                    priceMicroUSDPerGPUHour: pool.spec.priceMicroUSDPerGPUHour, speedMilli: preference.speedMilli,
+                    provider: places[index].provider, region: places[index].region))
         }
-        found.sort { $0 < $1 }
-        var ranked: [(pool: Int, rank: Int)] = []
-        for (at, entry) in found.enumerated() {
-            let isSameRank =
-                at > 0 && found[at - 1].preference == entry.preference && found[at - 1].price == entry.price
-            ranked.append((entry.pool, at == 0 ? 0 : ranked[at - 1].rank + (isSameRank ? 0 : 1)))
-        }
-        return packer.gang(workers: key.workers, demand: key.demand, scope: key.scope, pools: ranked)
+        return packer.gang(key.form, pools: candidates)
     }
 
     /// Demands that come to the queue before the packer's idle indexes are looked through again.
@@ -59,10 +82,10 @@ extension Engine {
         var demands: Set<Demand> = []
         var claimed: Set<Claim> = []
         for shape in queue.shapes.indices where queue.count(shape) > 0 {
-            let demand = queue[shape].key.demand
-            guard demands.insert(demand).inserted else { continue }
-            for (pool, record) in state.pools.enumerated() where !record.isDeleted {
-                if let need = packer.need(of: demand, pool: pool) { claimed.insert(Claim(pool: pool, need: need)) }
+            for demand in queue[shape].key.demands where demands.insert(demand).inserted {
+                for (pool, record) in state.pools.enumerated() where !record.isDeleted {
+                    if let need = packer.need(of: demand, pool: pool) { claimed.insert(Claim(pool: pool, need: need)) }
+                }
             }
         }
         packer.trimIndexes { pool, need in claimed.contains(Claim(pool: pool, need: need)) }

@@ -16,12 +16,17 @@ public struct GangRoom: Hashable, Sendable {
 public struct PoolReading: Sendable {
     public let slot: PoolSlot
     public let gpus: Int
+    /// GPU capacity that jobs hold, in thousandths of a GPU.
+    public let gpuMilliAllocated: Int
+    /// The same in GPUs, rounded up.
     public let gpusAllocated: Int
-    /// Free, on nodes that accept new work.
+    /// GPUs beyond `gpusAllocated` that no worker may have whole, for shares of them are taken.
+    public let gpusBroken: Int
+    /// Wholly free, on nodes that accept ordinary work.
     public let gpusFree: Int
-    /// Free, on nodes that are cordoned, draining or down.
+    /// Wholly free, on nodes that are cordoned, draining or down, spare, or kept by an exclusive gang.
     public let gpusUnavailable: Int
-    /// Places with nothing taken and every node ready; domains and blocks as large as the pool's largest.
+    /// Places with nothing taken and every node but spares ready; domains and blocks as large as the pool's largest.
     public let freeNodes: Int
     public let freeDomains: Int
     public let freeBlocks: Int
@@ -47,7 +52,7 @@ extension Engine {
         for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
             let shape = pool.spec.node
             guard let whole = packer.need(of: Demand(gpus: shape.gpus), pool: index) else { continue }
-            func free(_ scope: Scope) -> Int {
+            func free(_ scope: Tier) -> Int {
                 let size = packer.mostWhenEmpty(whole, pool: index, scope: scope)
                 return packer.gangsThatFit(workers: size, need: whole, pool: index, scope: scope)
             }
@@ -66,8 +71,10 @@ extension Engine {
             let freeGPUs = packer.freeGPUs(pool: index)
             readings.append(
                 PoolReading(
-                    slot: PoolSlot(index), gpus: pool.spec.gpuCount, gpusAllocated: pool.gpusAllocated,
-                    gpusFree: freeGPUs.schedulable, gpusUnavailable: freeGPUs.all - freeGPUs.schedulable,
+                    slot: PoolSlot(index), gpus: pool.spec.gpuCount, gpuMilliAllocated: pool.gpuMilliAllocated,
+                    gpusAllocated: pool.gpusAllocated,
+                    gpusBroken: pool.spec.gpuCount - freeGPUs.all - pool.gpusAllocated, gpusFree: freeGPUs.schedulable,
+                    gpusUnavailable: freeGPUs.all - freeGPUs.schedulable,
                     freeNodes: free(.node), freeDomains: free(.domain), freeBlocks: free(.block),
                     largestGang: (
                         packer.largestFit(whole, pool: index, scope: .domain) * shape.gpus,
@@ -78,9 +85,14 @@ extension Engine {
         return readings
     }
 
-    /// Free GPUs, CPU and memory of one node.
+    /// Wholly free GPUs, CPU and memory of one node.
     public func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int) {
         packer.free(pool: slot.index, node: node)
+    }
+
+    /// What is free of one GPU, in thousandths.
+    public func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int {
+        packer.freeMilli(pool: slot.index, node: node, gpu: gpu)
     }
 
     /// The queue by shape, in the order in which the shapes' first jobs stand, at most `limit` shapes.

@@ -7,6 +7,10 @@ extension Engine {
     /// An engine with the state of a snapshot. Throws where the image cannot be a state, or is not the one of its digest.
     public init(image: StateImage, settings: EngineSettings = EngineSettings()) throws(ReplayError) {
         self.init(settings: settings)
+        now = image.at
+        if let fault = image.mix.fault { throw .impossibleFact(revision: image.revision, fault) }
+        state.mix = image.mix
+        packer.setMix(image.mix.inUse)
         for (index, pool) in image.pools.enumerated() {
             if let fault = restore(pool, at: PoolSlot(index)) {
                 throw .impossibleFact(revision: image.revision, fault)
@@ -57,18 +61,11 @@ extension Engine {
             if let fault = fault(of: placement, for: job) { return fault }
             packer.take(placement)
         case .succeeded, .failed, .cancelled:
-            if let placement = job.life.placement, !names(placement) { return "job \(job.id) ended nowhere" }
+            if let placement = job.life.placement, let fault = faultOfForm(placement, job) { return fault }
         }
         state.insert(job)
-        if job.state == .queued { noteFirst(of: queue.insert(job)) }
+        if job.state == .queued { enterQueue(job) }
         return nil
-    }
-
-    /// Whether all nodes of an ended job's placement are, or were, nodes of its pool.
-    private func names(_ placement: Placement) -> Bool {
-        guard state.pools.indices.contains(placement.pool.index), placement.gpusPerWorker > 0 else { return false }
-        let nodes = state[placement.pool].layout.nodeCount
-        return placement.runs.allSatisfy { Int($0.node) + Int($0.nodeCount) <= nodes }
     }
 
     /// Applies one transaction of the journal and checks that the state came out as it was live.
@@ -80,6 +77,7 @@ extension Engine {
         if transaction.at < state.at {
             throw .impossibleFact(revision: transaction.firstRevision, "time goes back from \(state.at)")
         }
+        advance(to: transaction.at)
         for fact in transaction.facts {
             if let fault = fault(of: fact) { throw .impossibleFact(revision: state.revision + 1, fault) }
             apply(fact, at: transaction.at)

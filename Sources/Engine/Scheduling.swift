@@ -31,7 +31,7 @@ extension Engine {
                 if let placed = place(next, at: at) {
                     budget -= 1
                     runs -= placed
-                    if let key = head(of: next.shape) { candidates.insert(Candidate(key: key, shape: next.shape)) }
+                    if let key = head(of: next.shape) { candidates.insert(Attempt(key: key, shape: next.shape)) }
                 }
             }
             refreshHolds()
@@ -39,17 +39,17 @@ extension Engine {
     }
 
     /// A shape to try, ordered by its first job.
-    struct Candidate: Comparable {
+    struct Attempt: Comparable {
         let key: QueueKey
         let shape: ShapeIndex
 
-        static func < (left: Candidate, right: Candidate) -> Bool { left.key < right.key }
+        static func < (left: Attempt, right: Attempt) -> Bool { left.key < right.key }
     }
 
     func head(of shape: ShapeIndex) -> QueueKey? { queue.firsts[shape]?.key }
 
     /// The shapes that wait and may fit: those told to be tried, and those that fit a pool that grew.
-    private mutating func gatherCandidates() -> Heap<Candidate> {
+    private mutating func gatherCandidates() -> Heap<Attempt> {
         var shapes = untried
         if triesAll {
             for index in queue.shapes.indices where queue.count(index) > 0 { shapes.insert(index) }
@@ -59,30 +59,30 @@ extension Engine {
         untried.removeAll()
         grown.removeAll()
         triesAll = false
-        var candidates = Heap<Candidate>()
+        var candidates = Heap<Attempt>()
         for shape in shapes {
-            if let key = head(of: shape) { candidates.insert(Candidate(key: key, shape: shape)) }
+            if let key = head(of: shape) { candidates.insert(Attempt(key: key, shape: shape)) }
         }
         return candidates
     }
 
     /// Tries the first job of a shape; places it or lets the shape wait for growth. The runs it wrote, or nil.
-    private mutating func place(_ candidate: Candidate, at: Timestamp) -> Int? {
+    private mutating func place(_ attempt: Attempt, at: Timestamp) -> Int? {
         work.tries += 1
-        let gang = gang(of: candidate.shape)
+        let gang = gang(of: attempt.shape)
         var placement = Placement.none
         let found: Bool
         if holds.isEmpty {
-            found = packer.find(gang, into: &placement)
+            found = packer.find(gang, into: &placement) { _ in false }
         } else {
-            found = packer.find(gang, into: &placement) { [holds] pool in holds.keeps(candidate.key, from: pool) }
+            found = packer.find(gang, into: &placement) { [holds] pool in holds.keeps(attempt.key, from: pool) }
         }
         guard found else {
             work.misses += 1
-            watchers.watch(candidate.shape, gang)
+            watchers.watch(attempt.shape, gang)
             return nil
         }
-        emit(.jobPlaced(number: candidate.key.number, placement: placement), at: at)
+        emit(.jobPlaced(number: attempt.key.number, placement: placement), at: at)
         work.placements += 1
         return placement.runs.count
     }

@@ -7,23 +7,28 @@ import Packing
 
 /// What decides where a job may go: everything of its spec that the packer's answer depends on.
 struct ShapeKey: Hashable {
-    var workers: Int
-    var demand: Demand
-    var accelerators: [String]
-    var scope: Scope
-    var allow: PlaceList
-    var deny: PlaceList
+    let form: GangForm
+    let accelerators: [Accelerator]
+    let allow: PlaceList
+    let deny: PlaceList
 
-    init(_ spec: JobSpec) {
-        // One group for now: the validation of a submit sees to it.
-        let group = spec.workers[0]
-        workers = group.count
-        demand = group.demand
+    /// `scope`: the tier that the job asks for now.
+    init(_ spec: JobSpec, asking scope: Tier) {
+        form = GangForm(spec, scope: scope)
         accelerators = spec.accelerators
-        scope = spec.scope
         allow = spec.allow
         deny = spec.deny
     }
+
+    /// Each once.
+    var demands: [Demand] {
+        var demands: [Demand] = []
+        for group in form.groups where !demands.contains(group.demand) { demands.append(group.demand) }
+        return demands
+    }
+
+    /// Whether jobs of this shape wait for a tier that they prefer and will settle for a larger one.
+    var isPatient: Bool { form.scope == form.preferred }
 }
 
 /// A job's place in the queue: higher priority first, then earlier arrival. Smaller is earlier.
@@ -93,7 +98,8 @@ struct Queue {
         set { shapes[index] = newValue }
     }
 
-    func contains(demand: Demand) -> Bool { demands[demand] != nil }
+    /// How many of a shape's demands no shape with waiting jobs has.
+    func newDemands(of key: ShapeKey) -> Int { key.demands.count { demands[$0] == nil } }
 
     func index(of key: ShapeKey) -> ShapeIndex? { indexByKey[key] }
 
@@ -101,52 +107,55 @@ struct Queue {
 
     func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
 
-    /// Adds a waiting job and returns its shape.
-    @discardableResult
-    mutating func insert(_ job: Job) -> ShapeIndex {
-        let index = intern(ShapeKey(job.spec))
+    /// Adds a waiting job that asks for `scope` and returns its shape.
+    mutating func insert(_ job: Job, asking scope: Tier) -> ShapeIndex {
+        let index = intern(ShapeKey(job.spec, asking: scope))
         if count(index) == 0 {
             idle -= 1
             busy += 1
-            let demand = self[index].key.demand
-            if demands[demand] == nil { demandsCome += 1 }
-            demands[demand, default: 0] += 1
+            for demand in self[index].key.demands {
+                if demands[demand] == nil { demandsCome += 1 }
+                demands[demand, default: 0] += 1
+            }
         }
         shapes[index]?.waiting.insert(QueueKey(job))
         shapes[index]?.count += 1
         return index
     }
 
-    /// Takes note that `job` waits no more, and returns its shape. `isWaiting` tells whether the job of a key still waits.
-    @discardableResult
-    mutating func remove(_ job: Job, isWaiting: (QueueKey) -> Bool) -> ShapeIndex {
-        guard let index = indexByKey[ShapeKey(job.spec)] else { preconditionFailure("a waiting job has no shape") }
+    /// Takes note that `job`, which asked for `scope`, does so no more, and returns its shape.
+    mutating func remove(_ job: Job, asking scope: Tier, among waiting: WaitingJobs) -> ShapeIndex {
+        guard let index = indexByKey[ShapeKey(job.spec, asking: scope)] else {
+            preconditionFailure("a waiting job has no shape")
+        }
         shapes[index]?.count -= 1
         if let head = shapes[index]?.waiting.min, head == QueueKey(job) { shapes[index]?.waiting.removeMin() }
         guard count(index) == 0 else {
-            dropStaleKeys(index, isWaiting)
+            dropStaleKeys(index) { waiting.job($0, asking: scope) != nil }
             return index
         }
         shapes[index]?.waiting = Heap()
         idle += 1
         busy -= 1
-        let demand = self[index].key.demand
-        if let left = demands[demand], left > 1 { demands[demand] = left - 1 } else { demands[demand] = nil }
+        for demand in self[index].key.demands {
+            if let left = demands[demand], left > 1 { demands[demand] = left - 1 } else { demands[demand] = nil }
+        }
         if idle > Self.idleShapes { dropIdle() }
         return index
     }
 
     /// Once more keys are stale than not: a job that was cancelled behind the first one leaves its key behind, and a
     /// first job that never leaves would let them gather without end.
-    private mutating func dropStaleKeys(_ index: ShapeIndex, _ isWaiting: (QueueKey) -> Bool) {
+    private mutating func dropStaleKeys(_ index: ShapeIndex, isWaiting: (QueueKey) -> Bool) {
         guard let shape = shapes[index], shape.waiting.count > 2 * shape.count + 64 else { return }
         shapes[index]?.waiting = Heap(Set(shape.waiting.unordered.filter(isWaiting)).sorted())
     }
 
-    /// Finds the first waiting job of a shape again. `waitingJob` gives the job of a key while it waits.
-    mutating func refreshFirst(_ index: ShapeIndex, waitingJob: (QueueKey) -> Job?) {
+    /// Finds the first waiting job of a shape again.
+    mutating func refreshFirst(_ index: ShapeIndex, among waiting: WaitingJobs) {
+        guard let scope = shapes[index]?.key.form.scope else { return }
         while let key = shapes[index]?.waiting.min {
-            if let job = waitingJob(key) {
+            if let job = waiting.job(key, asking: scope) {
                 firsts[index] = First(key: key, queuedAtPlacement: job.life.queuedAtPlacement)
                 return
             }

@@ -22,12 +22,15 @@ public struct PoolRecord: Sendable {
     public internal(set) var revision: UInt64
     /// Shape [nodes].
     public internal(set) var nodeStates: [NodeState]
-    public internal(set) var gpusAllocated = 0
-    /// Placed and running jobs here.
+    /// GPU capacity that jobs hold here, in thousandths of a GPU.
+    public internal(set) var gpuMilliAllocated = 0
+    /// Placed and running jobs with a worker here.
     public internal(set) var jobs = 0
 
     public var spec: PoolSpec { info.spec }
     public var layout: PoolLayout { info.layout }
+    /// GPUs that jobs hold here, rounded up.
+    public var gpusAllocated: Int { (gpuMilliAllocated + 999) / 1000 }
 
     init(info: PoolInfo, revision: UInt64) {
         self.info = info
@@ -48,8 +51,13 @@ public struct State: Sendable {
     public internal(set) var placements: UInt64 = 0
     /// Jobs in each state, by `JobState.rawValue`.
     public internal(set) var jobsByState = [Int](repeating: 0, count: JobState.allCases.count)
-    /// GPUs that queued jobs ask for.
-    public internal(set) var gpusQueued = 0
+    /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
+    public internal(set) var gpuMilliQueued = 0
+    /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
+    public internal(set) var gpuMilliAll = 0
+    public internal(set) var gpuMilliAllocated = 0
+    /// Which demand usually comes.
+    public internal(set) var mix = DemandMix()
     private var slots: [String: PoolSlot] = [:]
     private var itemDigests: UInt64 = 0
 
@@ -62,6 +70,9 @@ public struct State: Sendable {
 
     public func count(of state: JobState) -> Int { jobsByState[Int(state.rawValue)] }
 
+    /// GPUs that queued jobs ask for at least, rounded up.
+    public var gpusQueued: Int { (gpuMilliQueued + 999) / 1000 }
+
     public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) }
 
     /// Equal for equal states, whatever history led to them. Constant time.
@@ -70,6 +81,10 @@ public struct State: Sendable {
         digest.add(revision)
         digest.add(nextJobNumber)
         digest.add(placements)
+        // The rest of the mix follows from the jobs that came, so that these tell two mixes apart.
+        digest.add(mix.arrivals)
+        digest.add(mix.step)
+        digest.add(mix.version)
         digest.add(itemDigests)
         return digest.value
     }
@@ -96,11 +111,14 @@ public struct State: Sendable {
 
     private mutating func count(_ job: Job, by change: Int) {
         jobsByState[Int(job.state.rawValue)] += change
-        if job.state == .queued { gpusQueued += change * job.spec.gpuCount }
-        if job.state.holdsCapacity, let placement = job.life.placement {
-            pools[placement.pool.index].gpusAllocated += change * placement.gpuCount
-            pools[placement.pool.index].jobs += change
+        if job.state == .queued { gpuMilliQueued += change * job.spec.gpuMilli }
+        guard job.state.holdsCapacity, let placement = job.life.placement else { return }
+        for part in placement.parts.indices {
+            let milli = change * placement.gpuMilli(part)
+            pools[placement.parts[part].pool.index].gpuMilliAllocated += milli
+            gpuMilliAllocated += milli
         }
+        placement.forEachPool { pools[$0.index].jobs += change }
     }
 
     mutating func putPool(_ info: PoolInfo, at slot: PoolSlot) {
@@ -108,12 +126,14 @@ public struct State: Sendable {
             pools.append(PoolRecord(info: info, revision: revision))
         } else {
             itemDigests &-= pools[slot.index].spec.digest(slot: slot, isDeleted: false)
+            gpuMilliAll -= pools[slot.index].spec.gpuCount * 1000
             pools[slot.index].info = info
             pools[slot.index].revision = revision
             let added = info.layout.nodeCount - pools[slot.index].nodeStates.count
             pools[slot.index].nodeStates.append(contentsOf: repeatElement(.ready, count: added))
         }
         itemDigests &+= info.spec.digest(slot: slot, isDeleted: false)
+        gpuMilliAll += info.spec.gpuCount * 1000
         slots[info.spec.name] = slot
     }
 
@@ -121,6 +141,7 @@ public struct State: Sendable {
         let spec = pools[slot.index].spec
         itemDigests &-= spec.digest(slot: slot, isDeleted: false)
         itemDigests &+= spec.digest(slot: slot, isDeleted: true)
+        gpuMilliAll -= spec.gpuCount * 1000
         for node in pools[slot.index].nodeStates.indices { setNode(node, of: slot, to: .ready) }
         pools[slot.index].isDeleted = true
         pools[slot.index].revision = revision
@@ -135,6 +156,15 @@ public struct State: Sendable {
     }
 }
 
+extension Placement {
+    /// The pools in which the gang stands, each once.
+    func forEachPool(_ body: (PoolSlot) -> Void) {
+        for (at, part) in parts.enumerated() where !parts[..<at].contains(where: { $0.pool == part.pool }) {
+            body(part.pool)
+        }
+    }
+}
+
 extension State {
     /// Everything a snapshot holds.
     public var image: StateImage {
@@ -144,6 +174,7 @@ extension State {
         image.nextJobNumber = nextJobNumber
         image.placements = placements
         image.digest = digest
+        image.mix = mix
         image.pools = pools.map { pool in
             PoolImage(
                 spec: pool.spec, isDeleted: pool.isDeleted, revision: pool.revision,

@@ -5,8 +5,8 @@ import Packing
 
 /// The shapes that were tried in vain, by the pools that might hold them.
 struct Watchers {
-    /// Shapes whose workers need the same of one pool, within places of one tier: one reading of the room tells how
-    /// many workers a gang of any of them may have.
+    /// Shapes whose leads need the same of one pool under the same rules: one reading of the room tells how many workers
+    /// the lead of any of them may have.
     struct Group {
         /// One gang of the group, and its target in this pool.
         let gang: Gang
@@ -26,7 +26,7 @@ struct Watchers {
         }
     }
 
-    /// Fewer workers first.
+    /// Fewer workers first: the least of the lead group in this pool.
     struct Waiting: Comparable {
         let workers: Int
         let shape: ShapeIndex
@@ -39,10 +39,29 @@ struct Watchers {
     private struct Key: Hashable {
         let pool: Int
         let need: WorkerNeed
-        let scope: Scope
+        let kind: Int
+    }
+
+    /// All of a gang's form on which room for its lead depends, but for what the lead needs. Gangs of several groups
+    /// share a kind only when they are equal.
+    private struct Kind: Hashable {
+        let form: GangForm
+
+        init(_ gang: Gang) {
+            var form = gang.form
+            if form.groups.count == 1 {
+                // Of one worker alone the packer only tells whether it fits.
+                form.groups[0].count = min(form.groups[0].count, 2)
+                form.groups[0].maxCount = 0
+                form.groups[0].demand = Demand(gpus: 0)
+            }
+            form.preferred = nil
+            self.form = form
+        }
     }
 
     private var byPool: [[Group]] = []
+    private var kinds: [Kind: Int] = [:]
     private var places: [Key: Int] = [:]
     /// What these were made for: the packer's generation, and how often the queue let shapes go.
     fileprivate var generation: UInt64 = 0
@@ -53,30 +72,34 @@ struct Watchers {
 
     /// Cost: the pools of the gang, and moving those behind it in their groups.
     mutating func watch(_ shape: ShapeIndex, _ gang: Gang) {
-        forEachGroup(gang) { $0.insert(Waiting(workers: gang.workers, shape: shape)) }
+        forEachGroup(gang) { $0.insert(Waiting(workers: $1.workers, shape: shape)) }
     }
 
     fileprivate mutating func makeAnew(_ gangs: [(shape: ShapeIndex, gang: Gang)]) {
         byPool = []
         places = [:]
+        kinds = [:]
         for (shape, gang) in gangs {
-            forEachGroup(gang) { $0.waiting.append(Waiting(workers: gang.workers, shape: shape)) }
+            forEachGroup(gang) { $0.waiting.append(Waiting(workers: $1.workers, shape: shape)) }
         }
         for pool in byPool.indices {
             for group in byPool[pool].indices { byPool[pool][group].waiting.sort() }
         }
     }
 
-    private mutating func forEachGroup(_ gang: Gang, _ body: (inout Group) -> Void) {
+    private mutating func forEachGroup(_ gang: Gang, _ body: (inout Group, Target) -> Void) {
+        let known = Kind(gang)
+        let kind = kinds[known] ?? kinds.count
+        kinds[known] = kind
         for (at, target) in gang.targets.enumerated() {
             while byPool.count <= target.pool { byPool.append([]) }
-            let key = Key(pool: target.pool, need: target.need, scope: gang.scope)
+            let key = Key(pool: target.pool, need: target.need, kind: kind)
             let place = places[key] ?? byPool[target.pool].count
             if place == byPool[target.pool].count {
                 byPool[target.pool].append(Group(gang: gang, target: at))
                 places[key] = place
             }
-            body(&byPool[target.pool][place])
+            body(&byPool[target.pool][place], target)
         }
     }
 

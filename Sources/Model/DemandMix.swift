@@ -11,6 +11,9 @@ public struct MixEntry: Hashable, Sendable {
     /// Models that it accepts, sorted; empty means any.
     public var accelerators: [String]
     public var weight: UInt64
+    /// How scarce room for it is: free GPU capacity over the capacity of what fits of it, with 16 bits after the point.
+    /// Known for mixes in use where some pool weighs its nodes; else 0.
+    public var scarcity: UInt64 = 0
 
     public init(demand: Demand, workers: Int, tier: Tier, accelerators: [String], weight: UInt64) {
         self.demand = demand
@@ -20,7 +23,7 @@ public struct MixEntry: Hashable, Sendable {
         self.weight = weight
     }
 
-    func isSameShape(as other: MixEntry) -> Bool {
+    public func isSameShape(as other: MixEntry) -> Bool {
         demand == other.demand && workers == other.workers && tier == other.tier && accelerators == other.accelerators
     }
 }
@@ -32,8 +35,8 @@ public struct MixEntry: Hashable, Sendable {
 /// remembered; a new one takes the place of the lightest, as in the Space-Saving sketch (Metwally, Agrawal and El
 /// Abbadi, 2005), but with its own weight only.
 ///
-/// Decisions use `inUse`, a copy that is taken anew each time the arrivals have grown by an eighth (at most by
-/// `halfLife`/8): what was computed from it stays valid in between.
+/// Decisions use `inUse`, a copy that is taken anew each time the arrivals have grown by half (at most by `halfLife`/2):
+/// what was computed from it stays valid in between.
 public struct DemandMix: Hashable, Sendable {
     public static let mostEntries = 128
     public static let halfLife: UInt64 = 1 << 15
@@ -47,10 +50,12 @@ public struct DemandMix: Hashable, Sendable {
     public private(set) var step: UInt64
     /// By falling weight, then by first arrival.
     public private(set) var inUse: [MixEntry]
-    /// Rises each time `inUse` is taken anew.
+    /// Rises each time `inUse` is taken anew or its scarcities are found again.
     public private(set) var version: UInt64
     /// Arrivals after which it is taken anew.
     public private(set) var nextVersionAt: UInt64
+    /// Free GPU capacity when scarcities were last found, in thousandths of a GPU.
+    public private(set) var pricedFreeMilli: Int
 
     public init() {
         entries = []
@@ -59,11 +64,13 @@ public struct DemandMix: Hashable, Sendable {
         inUse = []
         version = 0
         nextVersionAt = 1
+        pricedFreeMilli = 0
     }
 
     /// As it was remembered.
     public init(
-        entries: [MixEntry], arrivals: UInt64, step: UInt64, inUse: [MixEntry], version: UInt64, nextVersionAt: UInt64
+        entries: [MixEntry], arrivals: UInt64, step: UInt64, inUse: [MixEntry], version: UInt64, nextVersionAt: UInt64,
+        pricedFreeMilli: Int
     ) {
         self.entries = entries
         self.arrivals = arrivals
@@ -71,6 +78,7 @@ public struct DemandMix: Hashable, Sendable {
         self.inUse = inUse
         self.version = version
         self.nextVersionAt = nextVersionAt
+        self.pricedFreeMilli = pricedFreeMilli
     }
 
     /// Takes note of a job that came. Cost: the entries.
@@ -104,6 +112,21 @@ public struct DemandMix: Hashable, Sendable {
         if arrivals >= nextVersionAt { renew() }
     }
 
+    /// Whether so much less or more is free than when scarcities were found that they should be found again. Below a
+    /// hundredth of `allMilli` they no longer matter.
+    public func isOutdated(freeMilli: Int, allMilli: Int) -> Bool {
+        if inUse.isEmpty || freeMilli * 100 <= allMilli && pricedFreeMilli * 100 <= allMilli { return false }
+        return freeMilli * 21 < pricedFreeMilli * 20 || freeMilli * 20 > pricedFreeMilli * 21
+    }
+
+    /// Takes the scarcity of each entry in use.
+    public mutating func price(freeMilli: Int, scarcity: [UInt64]) {
+        precondition(scarcity.count == inUse.count, "a scarcity for each entry")
+        pricedFreeMilli = freeMilli
+        version += 1
+        for at in inUse.indices { inUse[at].scarcity = scarcity[at] }
+    }
+
     private mutating func halve() {
         step = Self.unit
         for at in entries.indices { entries[at].weight >>= 20 }
@@ -112,7 +135,7 @@ public struct DemandMix: Hashable, Sendable {
 
     private mutating func renew() {
         version += 1
-        nextVersionAt = arrivals + max(1, min(arrivals, Self.halfLife) / 8)
+        nextVersionAt = arrivals + max(1, min(arrivals, Self.halfLife) / 2)
         inUse = entries.enumerated().sorted { ($1.element.weight, $0.offset) < ($0.element.weight, $1.offset) }
             .map(\.element)
     }

@@ -71,7 +71,8 @@ public struct PlacementPart: Hashable, Sendable {
 public struct PlacementCost: Hashable, Sendable {
     /// GPUs taken, and those kept from others by an exclusive gang, at their pools' prices.
     public var price: Int64
-    /// The capacity around it that the demand which usually comes can use no more, at its pool's price.
+    /// The capacity around it that the demand which usually comes can use no more, at its pool's price. Below zero where the
+    /// place uses what others could not, so that the total may be below the price.
     public var fragmentation: Int64
     /// For a tier larger than preferred.
     public var topology: Int64

@@ -174,7 +174,8 @@ public final class PoolLayout: Sendable {
             blockStart.elementsEqual(other.blockStart.prefix(blockStart.count))
         else { return false }
         switch (names, other.names) {
-        case (.derived, .derived): return true
+        // Nodes are named by their NVLink domain, so that other cliques are other names.
+        case (.derived(_, _, let cliques), .derived(_, _, let others)): return cliques == others
         case (.listed(let listings, _), .listed(let others, _)):
             return listings.elementsEqual(others.prefix(listings.count))
         case (.derived, .listed), (.listed, .derived): return false

@@ -105,13 +105,13 @@ extension PoolPacker {
             if index.nodes(withClass: fitClass, domain: domain) != byClass[fitClass] {
                 return "domain \(domain): count of class \(fitClass)"
             }
-            if index.hasNode.contains(domain, row: fitClass) != (byClass[fitClass] > 0) {
+            if (index.firstDomain(withClass: fitClass, from: domain) == domain) != (byClass[fitClass] > 0) {
                 return "domain \(domain): bit of class \(fitClass)"
             }
         }
         if index.domainFit(domain) != inDomain { return "domain \(domain): fit \(index.domainFit(domain))" }
         for bucket in 0..<index.byFit.count
-        where index.byFit.contains(domain, bucket: bucket) != (bucket == inDomain >> index.shift) {
+        where index.byFit.contains(domain, bucket: bucket) != (bucket == index.bucket(of: inDomain)) {
             return "domain \(domain): stands in bucket \(bucket)"
         }
         return nil

@@ -13,30 +13,32 @@ enum Place: Hashable {
 }
 
 extension PoolPacker {
-    /// Writes the runs of `workers` at the tier that `fit` found for a gang without further rules. Cost: the nodes used and
-    /// the buckets walked.
-    func choose(_ id: IndexID, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
-        choose(indexes[id.index], workers: workers, tier: tier, into: &runs)
+    /// Writes the runs of `workers` where an offer for a gang without further rules said. Cost: the nodes used and the
+    /// buckets walked.
+    func choose(_ index: Int, workers: Int, fit: Fit, into runs: inout [NodeRun]) {
+        choose(indexes[index], workers: workers, fit: fit, into: &runs)
     }
 
-    private func choose(_ index: borrowing DemandIndex, workers: Int, tier: Tier, into runs: inout [NodeRun]) {
+    private func choose(_ index: borrowing DemandIndex, workers: Int, fit: Fit, into runs: inout [NodeRun]) {
         let all = 0..<layout.domains
-        switch tier {
+        let milli = index.need.totalMilli
+        // Of the place that was offered, where fits are exact.
+        let room = milli > 0 ? workers + fit.slackMilli / milli : workers
+        switch fit.tier {
         case .node:
-            if !index.isExact {
+            if !index.isExact || milli == 0 {
                 guard let node = tightestNode(index, atLeast: workers, in: all) else {
                     preconditionFailure("no node fits")
                 }
                 return append(node, workers: workers, index, to: &runs)
             }
-            guard let fit = index.tightestNodeFit(atLeast: workers) else { preconditionFailure("no node fits") }
-            let domain = fullestDomain(withNodeFit: fit, index)
-            for node in layout.nodeRange(domain) where Int(index.nodeFit[node]) == fit {
+            let domain = fullestDomain(withNodeFit: room, index)
+            for node in layout.nodeRange(domain) where Int(index.nodeFit[node]) == room {
                 return append(node, workers: workers, index, to: &runs)
             }
             preconditionFailure("the index names a node fit that no node has")
         case .domain:
-            guard let domain = tightestDomain(index, atLeast: workers, in: all) else {
+            guard let domain = tightestDomain(index, atLeast: room, in: all) else {
                 preconditionFailure("no domain fits")
             }
             fill(domain, workers: workers, index, into: &runs)
@@ -121,7 +123,7 @@ extension PoolPacker {
     private func fullestDomain(withNodeFit nodeFit: Int, _ index: borrowing DemandIndex) -> Int {
         var domainFit = index.buckets.first(row: 0, from: nodeFit)
         while let fit = domainFit {
-            if let domain = index.byFit.firstCommon(fit, with: index.hasNode, otherRow: nodeFit) { return domain }
+            if let domain = index.firstDomain(ofBucket: fit, withClass: nodeFit) { return domain }
             domainFit = index.buckets.first(row: 0, from: fit + 1)
         }
         preconditionFailure("the index names a node fit that no domain has")
@@ -147,7 +149,7 @@ extension PoolPacker {
         var bucket = index.buckets.last(row: 0, from: index.buckets.width - 1)
         while left > 0, let at = bucket, at > 0 {
             let count = index.byFit.count(at, in: domains)
-            let size = at << index.shift
+            let size = index.leastFit(ofBucket: at)
             let used = min(count, (left + size - 1) / size)
             needed += used
             left -= used * size

@@ -19,6 +19,15 @@ enum Cost {
         Int64(min(Int128(most), (Int128(milli) * Int128(price) + 999) / 1000))
     }
 
+    /// The price of a rise of `PoolMix.potential`; less than nothing where a place uses what others could not.
+    @inline(__always)
+    static func fragmentation(_ rise: Int64, microUSDPerGPUHour: Int64) -> Int64 {
+        let scale = Int64(1000 * PoolMix.unit)
+        let (product, overflow) = rise.multipliedReportingOverflow(by: microUSDPerGPUHour)
+        if !overflow { return product / scale }
+        return Int64(max(-Int128(most), min(Int128(most), Int128(rise) * Int128(microUSDPerGPUHour) / Int128(scale))))
+    }
+
     /// A twentieth of the price for each tier beyond the preferred one.
     @inline(__always)
     static func topology(_ tier: Tier, preferred: Tier?, price: Int64) -> Int64 {
@@ -30,13 +39,15 @@ enum Cost {
 /// How good a place is among those of one rank: smaller is better.
 struct Merit: Comparable {
     var total: Int64
-    /// `Fit.key`, or the tier of a gang laid out part by part.
-    var fit: UInt64
+    /// Rise of the potential, for places of equal cost: where capacity has no price it still has better uses.
+    var rise: Int64
+    var fit: Fit
 
-    static let none = Merit(total: .max, fit: .max)
+    static let none = Merit(total: .max, rise: .max, fit: .none)
 
     @inline(__always)
     static func < (left: Merit, right: Merit) -> Bool {
-        left.total != right.total ? left.total < right.total : left.fit < right.fit
+        if left.total != right.total { return left.total < right.total }
+        return left.rise != right.rise ? left.rise < right.rise : left.fit < right.fit
     }
 }

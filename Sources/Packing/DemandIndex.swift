@@ -17,7 +17,8 @@ struct IndexKey: Hashable {
 /// The index of one kind of worker over the nodes of one pool.
 ///
 /// Shapes: `nodeFit` [nodes], `domainRows` [domains, classes], `blockFit` [blocks], `byFit` a bucket of domains for
-/// each fit of a domain (for several where they are many), `hasNode` a row of domains for each class of fits of a node.
+/// each fit of a domain (for each class of fits where a node holds many workers), `hasNode` a row of domains for each
+/// class of fits of a node. Where every domain is one node, buckets and rows would say the same, so there are no rows.
 /// A fit is a count of workers. Memory: two bytes a node and about a bit a GPU.
 struct DemandIndex: ~Copyable {
     /// Bit c is set while some node fits a count of class c.
@@ -29,8 +30,10 @@ struct DemandIndex: ~Copyable {
     let key: IndexKey
     /// Of the fits of a node, with 0.
     let classes: Int
-    /// A domain's bucket is its fit shifted by this: 0 for whole GPUs.
-    let shift: Int
+    /// Whether the fits of nodes are exact in classes and those of domains in buckets: they are for whole GPUs.
+    let isExact: Bool
+    /// Whether every domain is one node.
+    let isFlat: Bool
     /// The GPUs of an empty node where workers use them up, else 0.
     let fullMask: UInt16
     /// Rising with each use, to let the one longest unused go.
@@ -41,15 +44,13 @@ struct DemandIndex: ~Copyable {
     let nodeFit: Column<UInt16>
     /// Domains in buckets by their fit.
     private(set) var byFit: Buckets
-    let hasNode: BitRows
+    private let hasNode: BitRows
     /// Shape [domains, classes]: the domain's fit, then how many of its nodes have a fit of each class from 1 on.
     private let domainRows: Column<UInt32>
+    private let stride: Int
     private let poolNodesByClass: Column<UInt32>
     /// Workers by free GPUs, where CPU and memory suffice.
     private var gpuFit: InlineArray<17, UInt16>
-
-    /// Most buckets of an index whose fits may be large.
-    private static let mostBuckets = 1 << 14
 
     init(key: IndexKey, perNode: Int, layout: borrowing Layout, shape: NodeShape) {
         precondition(perNode > 0, "no node can hold a worker")
@@ -62,15 +63,16 @@ struct DemandIndex: ~Copyable {
             ? UInt16(truncatingIfNeeded: (1 << UInt32(shape.gpus)) - 1) : 0
         nodeFit = Column(count: layout.nodes)
         blockFit = Column(count: layout.blocks)
-        domainRows = Column(count: layout.domains * classes)
+        isExact = perNode <= FitClass.exact
+        isFlat = layout.largestDomain == 1
+        stride = isFlat ? 1 : classes
+        domainRows = Column(count: layout.domains * stride)
         poolNodesByClass = Column(count: classes)
         let largest = layout.largestDomain * perNode
-        var shift = 0
-        if perNode > FitClass.exact { while largest >> shift >= Self.mostBuckets { shift += 1 } }
-        self.shift = shift
-        byFit = Buckets(count: largest >> shift + 1, width: layout.domains)
-        hasNode = BitRows(rows: classes, width: layout.domains)
-        buckets = BitRows(rows: 1, width: largest >> shift + 1)
+        let count = (isExact ? largest : FitClass.of(largest)) + 1
+        byFit = Buckets(count: count, width: layout.domains)
+        hasNode = BitRows(rows: isFlat ? 0 : classes, width: layout.domains)
+        buckets = BitRows(rows: 1, width: count)
         gpuFit = InlineArray(repeating: 0)
         for free in 0...16 {
             gpuFit[free] = UInt16(
@@ -86,7 +88,9 @@ struct DemandIndex: ~Copyable {
         perNode = other.perNode
         key = other.key
         classes = other.classes
-        shift = other.shift
+        isExact = other.isExact
+        isFlat = other.isFlat
+        stride = other.stride
         fullMask = other.fullMask
         lastUse = other.lastUse
         buckets = BitRows(copying: other.buckets)
@@ -125,30 +129,34 @@ struct DemandIndex: ~Copyable {
         if newNode == oldNode { return }
         let nodes = range.count
         nodeFit.fill(range, with: UInt16(newNode))
-        let row = domain * classes
+        let row = domain * stride
         let change = (newNode - oldNode) * nodes
         let old = Int(domainRows[row])
         let new = old + change
         domainRows[row] = UInt32(new)
         let (oldClass, newClass) = (FitClass.of(oldNode), FitClass.of(newNode))
         if oldNode > 0 {
-            let left = domainRows[row + oldClass] - UInt32(nodes)
-            domainRows[row + oldClass] = left
-            if left == 0 { hasNode.remove(domain, row: oldClass) }
+            if !isFlat {
+                let left = domainRows[row + oldClass] - UInt32(nodes)
+                domainRows[row + oldClass] = left
+                if left == 0 { hasNode.remove(domain, row: oldClass) }
+            }
             let leftInPool = poolNodesByClass[oldClass] - UInt32(nodes)
             poolNodesByClass[oldClass] = leftInPool
             if leftInPool == 0 { nodeFits &= ~(1 << UInt64(oldClass)) }
         }
         if newNode > 0 {
-            let before = domainRows[row + newClass]
-            domainRows[row + newClass] = before + UInt32(nodes)
-            if before == 0 { hasNode.insert(domain, row: newClass) }
+            if !isFlat {
+                let before = domainRows[row + newClass]
+                domainRows[row + newClass] = before + UInt32(nodes)
+                if before == 0 { hasNode.insert(domain, row: newClass) }
+            }
             poolNodesByClass[newClass] += UInt32(nodes)
             nodeFits |= 1 << UInt64(newClass)
         }
         blockFit[block] = UInt32(Int(blockFit[block]) + change)
         total += change
-        let (oldBucket, newBucket) = (old >> shift, new >> shift)
+        let (oldBucket, newBucket) = (bucket(of: old), bucket(of: new))
         if oldBucket == newBucket { return }
         if byFit.remove(domain, bucket: oldBucket) { buckets.remove(oldBucket, row: 0) }
         if byFit.insert(domain, bucket: newBucket) { buckets.insert(newBucket, row: 0) }
@@ -157,10 +165,34 @@ struct DemandIndex: ~Copyable {
     // MARK: What fits
 
     @inline(__always)
-    func domainFit(_ domain: Int) -> Int { Int(domainRows[domain * classes]) }
+    func domainFit(_ domain: Int) -> Int { Int(domainRows[domain * stride]) }
 
     @inline(__always)
-    func nodes(withClass fitClass: Int, domain: Int) -> Int { Int(domainRows[domain * classes + fitClass]) }
+    func nodes(withClass fitClass: Int, domain: Int) -> Int {
+        isFlat ? (FitClass.of(domainFit(domain)) == fitClass ? 1 : 0) : Int(domainRows[domain * stride + fitClass])
+    }
+
+    /// The lowest domain from `start` on that has a node with a fit of a class from 1 on.
+    @inline(__always)
+    func firstDomain(withClass fitClass: Int, from start: Int = 0) -> Int? {
+        isFlat ? byFit.first(fitClass, from: start) : hasNode.first(row: fitClass, from: start)
+    }
+
+    /// The lowest domain of a bucket that has a node with a fit of a class from 1 on.
+    @inline(__always)
+    func firstDomain(ofBucket bucket: Int, withClass fitClass: Int) -> Int? {
+        isFlat
+            ? (bucket == fitClass ? byFit.first(bucket) : nil)
+            : byFit.firstCommon(bucket, with: hasNode, otherRow: fitClass)
+    }
+
+    /// The bucket of domains of a fit.
+    @inline(__always)
+    func bucket(of fit: Int) -> Int { isExact ? fit : FitClass.of(fit) }
+
+    /// The smallest fit of the domains of a bucket.
+    @inline(__always)
+    func leastFit(ofBucket bucket: Int) -> Int { isExact ? bucket : FitClass.least(bucket) }
 
     /// Nodes of the whole pool.
     @inline(__always)
@@ -177,8 +209,4 @@ struct DemandIndex: ~Copyable {
     /// The smallest fit of a domain that is at least `workers`, where buckets are exact.
     @inline(__always)
     func tightestDomainFit(atLeast workers: Int) -> Int? { buckets.first(row: 0, from: workers) }
-
-    /// Whether the fits of nodes and domains are exact in classes and buckets.
-    @inline(__always)
-    var isExact: Bool { perNode <= FitClass.exact }
 }

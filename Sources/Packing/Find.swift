@@ -19,38 +19,72 @@ extension Packer {
     private mutating func findSimple(
         _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool
     ) -> Bool {
-        var best = Fit.none
+        var best = Merit.none
         var bestAt = 0
-        var bestPrice = Int64.max
-        var bestTotal = Int64.max
+        var (bestPrice, bestTargetPrice) = (Int64(0), Int64(0))
+        var bestNode: (node: Int, gpuMilli: Int)?
         let preferred = gang.form.preferred
+        // Most pools of a rank have the price of the one before.
+        var (lastMilli, lastPrice, price) = (0, Int64(0), Int64(0))
         for at in 0..<gang.targets.count {
             let target = gang.targets[at]
             let workers = gang.workers(at)
-            let price = Cost.price(milli: workers * target.need.totalMilli, microUSDPerGPUHour: target.price)
-            if best.key != Fit.none.key {
-                // Nothing of a higher rank counts once a place is found.
-                if gang.targets[bestAt].rank != target.rank { break }
-                // No cost is below the price, and nothing beats an exact fit of a node.
-                if price > bestTotal || price == bestTotal && best.isPerfect { continue }
+            // Nothing of a higher rank counts once a place is found.
+            if best.fit.key != Fit.none.key && gang.targets[bestAt].rank != target.rank { break }
+            let milli = workers * target.need.totalMilli
+            if milli != lastMilli || target.price != lastPrice {
+                (lastMilli, lastPrice) = (milli, target.price)
+                price = Cost.price(milli: milli, microUSDPerGPUHour: target.price)
             }
-            // Only where price decides alone does a better fit matter within an equal price.
-            let limit = price == bestTotal && preferred == nil ? best : Fit.none
-            let fit = pools[target.pool].fit(target.id, workers: workers, scope: gang.form.scope, below: limit)
-            if fit.key == Fit.none.key { continue }
-            let total = price + Cost.topology(fit.tier, preferred: preferred, price: price)
-            if total < bestTotal || total == bestTotal && fit < best, !isHeld(target.pool) {
-                (best, bestAt, bestPrice, bestTotal) = (fit, at, price, total)
+            if target.index < 0 {
+                guard let found = pools[target.pool].scoring[0].best(target.need) else { continue }
+                let fragmentation = Cost.fragmentation(found.rise, microUSDPerGPUHour: target.price)
+                let merit = Merit(
+                    total: price + fragmentation, rise: found.rise, fit: Fit(tier: .node, slackMilli: found.leftover))
+                if merit < best, !isHeld(target.pool) {
+                    (best, bestAt, bestPrice, bestTargetPrice) = (merit, at, price, target.price)
+                    bestNode = (found.node, found.gpuMilli)
+                }
+                continue
+            }
+            // No cost is below this, and nothing beats an exact fit of a node at it.
+            let least = pools[target.pool].leastRise(target.index, workers: workers)
+            if least >= best.rise && best.fit.isPerfect && price >= bestPrice && target.price == bestTargetPrice {
+                continue
+            }
+            let lowest = price + Cost.fragmentation(least, microUSDPerGPUHour: target.price)
+            if lowest > best.total || lowest == best.total && best.fit.isPerfect && best.rise <= least { continue }
+            // Only where nothing else can make a difference does a better fit matter within an equal price.
+            let limit =
+                price == best.total && best.rise == 0 && preferred == nil && pools[target.pool].waste.isEmpty
+                ? best.fit : Fit.none
+            let offer = pools[target.pool].offer(
+                target.index, workers: workers, scope: gang.form.scope, below: limit)
+            if offer.fit.key == Fit.none.key { continue }
+            let total =
+                price + Cost.fragmentation(offer.rise, microUSDPerGPUHour: target.price)
+                + Cost.topology(offer.fit.tier, preferred: preferred, price: price)
+            let merit = Merit(total: total, rise: offer.rise, fit: offer.fit)
+            if merit < best, !isHeld(target.pool) {
+                (best, bestAt, bestPrice, bestTargetPrice, bestNode) = (merit, at, price, target.price, nil)
             }
         }
-        if best.key == Fit.none.key { return false }
+        if best.fit.key == Fit.none.key { return false }
         let target = gang.targets[bestAt]
-        pools[target.pool].indexes[target.id.index].lastUse = uses
-        placement.tier = best.tier
+        if target.index >= 0 { pools[target.pool].indexes[target.index].lastUse = uses }
+        placement.tier = best.fit.tier
         placement.exclusive = nil
-        placement.cost = PlacementCost(price: bestPrice, fragmentation: 0, topology: bestTotal - bestPrice)
         placement.runs.removeAll(keepingCapacity: true)
-        pools[target.pool].choose(target.id, workers: gang.workers(bestAt), tier: best.tier, into: &placement.runs)
+        if let bestNode {
+            placement.cost = PlacementCost(price: bestPrice, fragmentation: best.total - bestPrice)
+            pools[target.pool].place(target.need, on: bestNode.node, gpuMilli: bestNode.gpuMilli, into: &placement.runs)
+        } else {
+            let topology = Cost.topology(best.fit.tier, preferred: preferred, price: bestPrice)
+            placement.cost = PlacementCost(
+                price: bestPrice, fragmentation: best.total - bestPrice - topology, topology: topology)
+            pools[target.pool].choose(
+                target.index, workers: gang.workers(bestAt), fit: best.fit, into: &placement.runs)
+        }
         placement.parts.removeAll(keepingCapacity: true)
         placement.parts.append(
             PlacementPart(group: 0, pool: PoolSlot(target.pool), need: target.need, runEnd: placement.runs.count))
@@ -63,11 +97,13 @@ extension Packer {
         largestFit(gang, target: target) >= gang.workers(target)
     }
 
-    /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets.
+    /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets; at most 1
+    /// for a gang of one worker where nodes are weighed one by one.
     public func largestFit(_ gang: borrowing Gang, target at: Int) -> Int {
         let target = gang.targets[at]
+        if target.index < 0 { return pools[target.pool].scoring[0].best(target.need) == nil ? 0 : 1 }
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
-        return pools[target.pool].mostRoom(pools[target.pool].indexes[target.id.index], quota, tier: gang.form.scope)
+        return pools[target.pool].mostRoom(pools[target.pool].indexes[target.index], quota, tier: gang.form.scope)
     }
 
     /// The most workers of a group that one empty place of the gang's scope could hold in one of its targets.

@@ -18,6 +18,9 @@ struct Fit: Comparable {
     @inline(__always)
     var tier: Tier { Tier(rawValue: UInt8(truncatingIfNeeded: key >> 48)) ?? .pool }
 
+    @inline(__always)
+    var slackMilli: Int { Int(key & (1 << 48 - 1)) }
+
     /// Whether nothing can fit better.
     @inline(__always)
     var isPerfect: Bool { key == 0 }
@@ -26,15 +29,34 @@ struct Fit: Comparable {
     static func < (left: Fit, right: Fit) -> Bool { left.key < right.key }
 }
 
+/// The place that a pool offers to a gang.
+struct Offer {
+    var fit: Fit
+    /// How much more is wasted around that place.
+    var rise: Int64 = 0
+
+    static let none = Offer(fit: .none)
+}
+
 extension PoolPacker {
     /// How well `workers` fit within a tier, or `Fit.none` where they do not, or not better than `limit`. At the tier of
     /// blocks this is the fit of the tightest block, though the gang may go to another one where it needs fewer domains.
-    /// Cost: a few words, and the blocks where no domain holds the gang.
+    /// Within the tier it is the place with the least waste, then the tightest. Cost: a few words, the fits that occur where
+    /// the mix is known, and the blocks where no domain holds the gang.
     @inline(__always)
-    func fit(_ id: IndexID, workers: Int, scope: Tier, below limit: Fit) -> Fit {
-        indexes[id.index].isExact
-            ? indexes[id.index].exactFit(workers: workers, scope: scope, below: limit)
-            : looseFit(indexes[id.index], workers: workers, scope: scope)
+    func offer(_ index: Int, workers: Int, scope: Tier, below limit: Fit) -> Offer {
+        indexes[index].isExact
+            ? indexes[index].exactOffer(workers: workers, scope: scope, below: limit, waste)
+            : Offer(fit: looseFit(indexes[index], workers: workers, scope: scope))
+    }
+
+    /// No offer of the index to so many workers has a smaller rise. Cost: a few words.
+    @inline(__always)
+    func leastRise(_ index: Int, workers: Int) -> Int64 {
+        if waste.isEmpty || indexes[index].need.isShare { return 0 }
+        let taken = workers * indexes[index].need.gpus
+        return indexes[index].isExact && indexes[index].tightestNodeFit(atLeast: workers) != nil
+            ? waste.leastRiseInNode(taken: taken) : waste.leastRiseInDomain(taken: taken)
     }
 
     private func looseFit(_ index: borrowing DemandIndex, workers: Int, scope: Tier) -> Fit {
@@ -64,9 +86,9 @@ extension PoolPacker {
         while classes != 0 {
             let fitClass = classes.trailingZeroBitCount
             classes &= classes - 1
-            var next = index.hasNode.first(row: fitClass, from: domains.lowerBound)
+            var next = index.firstDomain(withClass: fitClass, from: domains.lowerBound)
             while let domain = next, domain < domains.upperBound {
-                next = index.hasNode.first(row: fitClass, from: domain + 1)
+                next = index.firstDomain(withClass: fitClass, from: domain + 1)
                 if !isOpen(domain, to: exclusive) { continue }
                 var best: Int?
                 for node in layout.nodeRange(domain) {
@@ -85,7 +107,7 @@ extension PoolPacker {
     func tightestDomain(
         _ index: borrowing DemandIndex, atLeast workers: Int, in domains: Range<Int>, exclusive: Tier? = nil
     ) -> Int? {
-        var bucket = index.buckets.first(row: 0, from: workers >> index.shift)
+        var bucket = index.buckets.first(row: 0, from: index.bucket(of: workers))
         while let at = bucket {
             var best: Int?
             var next = index.byFit.first(at, from: domains.lowerBound)
@@ -94,7 +116,8 @@ extension PoolPacker {
                 let fit = index.domainFit(domain)
                 if fit < workers || !isOpen(domain, to: exclusive) { continue }
                 if best.map({ fit < index.domainFit($0) }) ?? true { best = domain }
-                if index.shift == 0 { break }
+                // Only where some domains of the bucket are too small is the tightest of the others worth a search.
+                if index.leastFit(ofBucket: at) >= workers { break }
             }
             if let best { return best }
             bucket = index.buckets.first(row: 0, from: at + 1)
@@ -104,21 +127,62 @@ extension PoolPacker {
 }
 
 extension DemandIndex {
+    /// Most fits of domains that are looked at for the least waste.
+    private static let mostFits = 64
+
     @inline(__always)
-    func exactFit(workers: Int, scope: Tier, below limit: Fit) -> Fit {
-        let milli = need.totalMilli
-        if let fit = tightestNodeFit(atLeast: workers) {
-            return Fit(tier: .node, slackMilli: (fit - workers) * milli)
+    func exactOffer(workers: Int, scope: Tier, below limit: Fit, _ waste: borrowing Waste) -> Offer {
+        if let tightest = tightestNodeFit(atLeast: workers) {
+            return nodeOffer(workers: workers, tightest: tightest, waste)
         }
         if scope == .node || total < workers || limit < Fit(tier: .domain, slackMilli: 0) { return .none }
-        if let fit = tightestDomainFit(atLeast: workers) {
-            return Fit(tier: .domain, slackMilli: (fit - workers) * milli)
+        if let tightest = tightestDomainFit(atLeast: workers) {
+            return domainOffer(workers: workers, tightest: tightest, waste)
         }
         if scope == .domain || limit < Fit(tier: .block, slackMilli: 0) { return .none }
+        let milli = need.totalMilli
         if let fit = blockFit.smallest(atLeast: UInt32(workers)) {
-            return Fit(tier: .block, slackMilli: (Int(fit) - workers) * milli)
+            return Offer(fit: Fit(tier: .block, slackMilli: (Int(fit) - workers) * milli))
         }
         if scope == .block { return .none }
-        return Fit(tier: .pool, slackMilli: (total - workers) * milli)
+        return Offer(fit: Fit(tier: .pool, slackMilli: (total - workers) * milli))
+    }
+
+    @inline(__always)
+    private func nodeOffer(workers: Int, tightest: Int, _ waste: borrowing Waste) -> Offer {
+        var best = tightest
+        var rise: Int64 = 0
+        if !waste.isEmpty && !need.isShare {
+            let taken = workers * need.gpus
+            rise = waste.riseInNode(free: tightest * need.gpus, taken: taken)
+            var others = nodeFits & (~1 << UInt64(tightest))
+            while others != 0 {
+                let fit = others.trailingZeroBitCount
+                others &= others - 1
+                let other = waste.riseInNode(free: fit * need.gpus, taken: taken)
+                if other < rise { (best, rise) = (fit, other) }
+            }
+        }
+        return Offer(fit: Fit(tier: .node, slackMilli: (best - workers) * need.totalMilli), rise: rise)
+    }
+
+    @inline(__always)
+    private func domainOffer(workers: Int, tightest: Int, _ waste: borrowing Waste) -> Offer {
+        var best = tightest
+        var rise: Int64 = 0
+        if !waste.isEmpty && !need.isShare {
+            let taken = workers * need.gpus
+            rise = waste.riseInDomain(free: tightest * need.gpus, taken: taken)
+            let least = waste.leastRiseInDomain(taken: taken)
+            var next = buckets.first(row: 0, from: tightest + 1)
+            var left = Self.mostFits
+            while rise > least, left > 0, let fit = next {
+                let other = waste.riseInDomain(free: fit * need.gpus, taken: taken)
+                if other < rise { (best, rise) = (fit, other) }
+                next = buckets.first(row: 0, from: fit + 1)
+                left -= 1
+            }
+        }
+        return Offer(fit: Fit(tier: .domain, slackMilli: (best - workers) * need.totalMilli), rise: rise)
     }
 }

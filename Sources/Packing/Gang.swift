@@ -80,6 +80,45 @@ public struct GangForm: Hashable, Sendable {
         return least...max(least, group.maxCount * 1000 / speedMilli / quantum * quantum)
     }
 
+    /// The most groups of which all orders are tried.
+    private static let permutedGroups = 4
+
+    /// Orders in which groups are placed until one leads to a place: by falling capacity; then all of them where groups are
+    /// few, else by the largest worker, by the hardest rule, and backwards.
+    func orders(lead: Int) -> [[Int]] {
+        let capacity = groups.map { $0.count * $0.demand.totalMilli }
+        let first = groups.indices.sorted { left, right in
+            if left == lead || right == lead { return left == lead && right != lead }
+            return capacity[left] != capacity[right] ? capacity[left] > capacity[right] : left < right
+        }
+        if groups.count == 1 { return [first] }
+        if groups.count <= Self.permutedGroups {
+            return [first] + Self.permutations(of: first).dropFirst()
+        }
+        let byWorker = first.sorted { groups[$0].demand.totalMilli > groups[$1].demand.totalMilli }
+        let byRule = byWorker.sorted { hardness($0) > hardness($1) }
+        return [first, byWorker, byRule, first.reversed()]
+    }
+
+    private func hardness(_ group: Int) -> Int {
+        let group = groups[group]
+        return (group.segment.map { (4 - Int($0.tier.rawValue)) * 100_000 + $0.size } ?? 0)
+            + (group.spread == .none ? 0 : 50_000)
+    }
+
+    /// All orders of a few things, the given one first.
+    private static func permutations(of things: [Int]) -> [[Int]] {
+        if things.count <= 1 { return [things] }
+        return things.indices.flatMap { first -> [[Int]] in
+            var rest = things
+            let thing = rest.remove(at: first)
+            return permutations(of: rest).map { [thing] + $0 }
+        }
+    }
+
+    /// Whether one worker goes where it fits; in a pool of another speed it may be more.
+    var isSingle: Bool { isSimple && groups[0].count == 1 && !usesSpares }
+
     /// Whether one group goes where it fits, with no rule that spans nodes.
     var isSimple: Bool {
         guard groups.count == 1, split == nil, exclusive == nil else { return false }
@@ -120,7 +159,8 @@ public struct Target: Sendable {
     public let need: WorkerNeed
     /// The least workers of the lead group that must fit in one place of the scope; with a split, in the pool.
     public let workers: Int
-    let id: IndexID
+    /// The lead group's index in its pool, or -1 where the pool's scoring decides alone.
+    let index: Int
     let price: Int64
     let speedMilli: Int
     let provider: Int
@@ -130,7 +170,8 @@ public struct Target: Sendable {
 /// One group in one target.
 struct GroupTarget: Sendable {
     let need: WorkerNeed
-    let id: IndexID
+    /// Its index in the pool, or -1 where the pool's scoring decides alone.
+    let index: Int
     /// The least and the most workers in this pool's speed.
     let least: Int
     let most: Int
@@ -150,8 +191,8 @@ public struct Gang: Sendable {
     private(set) var uniformWorkers: Int
     /// Shape [targets, groups].
     let groups: [GroupTarget]
-    /// Groups in the order in which they are placed: the lead first, then by falling capacity.
-    let order: [Int]
+    /// Orders in which the groups may be placed, the one to begin with first: the lead, then by falling capacity.
+    let orders: [[Int]]
 
     public var isEmpty: Bool { targets.isEmpty }
 
@@ -184,14 +225,17 @@ extension Packer {
         candidates: for candidate in sorted {
             let speed = candidate.speedMilli
             var here: [GroupTarget] = []
+            let isScored = form.isSingle && pools[candidate.pool].isScored
             for (at, group) in form.groups.enumerated() {
                 guard let need = pools[candidate.pool].need(of: group.demand) else { continue candidates }
                 let key = IndexKey(group, need: need, usesSpares: form.usesSpares)
                 guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
                 let workers = form.workers(at, speedMilli: speed)
+                let isByScore = isScored && workers.lowerBound == 1
                 here.append(
                     GroupTarget(
-                        need: need, id: pools[candidate.pool].index(for: key), least: workers.lowerBound,
+                        need: need, index: isByScore ? -1 : pools[candidate.pool].index(for: key),
+                        least: workers.lowerBound,
                         most: workers.upperBound))
             }
             let quantum = form.groups[lead].segment?.size ?? 1
@@ -199,21 +243,15 @@ extension Packer {
             targets.append(
                 Target(
                     pool: candidate.pool, rank: candidate.rank, need: here[lead].need,
-                    workers: min(here[lead].least, leastInPool ?? .max), id: here[lead].id,
+                    workers: min(here[lead].least, leastInPool ?? .max), index: here[lead].index,
                     price: candidate.priceMicroUSDPerGPUHour, speedMilli: speed, provider: candidate.provider,
                     region: candidate.region))
             groups += here
         }
-        let order = form.groups.indices.sorted { left, right in
-            if left == lead || right == lead { return left == lead && right != lead }
-            let (a, b) = (form.groups[left], form.groups[right])
-            let (ka, kb) = (a.count * a.demand.totalMilli, b.count * b.demand.totalMilli)
-            return ka != kb ? ka > kb : left < right
-        }
         return Gang(
             form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
             uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
-            order: order)
+            orders: form.orders(lead: lead))
     }
 }
 

@@ -10,8 +10,10 @@ public struct Packer: ~Copyable {
     var uses: UInt64 = 0
     /// Where gangs of several groups or rules are laid out before it is known that they fit.
     var trial = Trial()
-    /// The demand that usually comes, by falling weight.
-    private(set) var mix: [MixEntry] = []
+    /// The demand that usually comes, by falling weight, and how often it was told.
+    private var mix: [MixEntry] = []
+    private var mixVersion: UInt64 = 0
+    private var priceVersion: UInt64 = 0
     /// How many indexes a pool keeps that nobody claims.
     private let idleIndexesPerPool: Int
 
@@ -21,6 +23,8 @@ public struct Packer: ~Copyable {
         generation = other.generation
         uses = other.uses
         mix = other.mix
+        mixVersion = other.mixVersion
+        priceVersion = other.priceVersion
         idleIndexesPerPool = other.idleIndexesPerPool
         for number in 0..<other.pools.count where other.pools.isFilled(number) {
             pools.put(PoolPacker(copying: other.pools[number]), at: number)
@@ -31,8 +35,62 @@ public struct Packer: ~Copyable {
     /// were resolved here serve there too. Cost: the memory of all columns and indexes.
     public func fork() -> Packer { Packer(copying: self) }
 
-    /// Tells which demand usually comes; fragmentation is measured against it from now on. Outdates no gang.
-    public mutating func setMix(_ entries: [MixEntry]) { mix = entries }
+    /// Tells which demand usually comes, with its scarcities; fragmentation is measured against it from now on. Outdates
+    /// gangs only where it changes whether nodes of a pool are more than a count of free GPUs.
+    /// Cost: the pools; and each node of a pool of which that changes.
+    public mutating func setMix(_ entries: [MixEntry]) {
+        let isSame =
+            entries.count == mix.count
+            && zip(entries, mix).allSatisfy { $0.isSameShape(as: $1) && $0.weight == $1.weight }
+        mix = entries
+        if !isSame { mixVersion += 1 }
+        priceVersion += 1
+        tellMix(pools: 0..<pools.count)
+    }
+
+    private mutating func tellMix(pools numbers: Range<Int>) {
+        if mix.isEmpty { return }
+        var fleetMix = FleetMix(mix, version: mixVersion, priceVersion: priceVersion)
+        for number in 0..<pools.count where pools.isFilled(number) {
+            fleetMix.mostNodeMilli = max(fleetMix.mostNodeMilli, pools[number].shape.gpus * 1000)
+            fleetMix.mostNodeCPUMillis = max(fleetMix.mostNodeCPUMillis, pools[number].shape.cpuMillis)
+        }
+        for number in numbers where pools.isFilled(number) {
+            let poolMix = PoolMix(fleetMix, accelerator: pools[number].accelerator) { demand in
+                pools[number].need(of: demand)
+            }
+            // A gang of one worker has an index only where nodes are not scored.
+            if pools[number].setMix(poolMix) { generation += 1 }
+        }
+    }
+
+    /// Whether nodes of some pool are weighed against the mix, so that scarcities matter.
+    public var isScored: Bool {
+        (0..<pools.count).contains { pools.isFilled($0) && pools[$0].isScored }
+    }
+
+    /// How scarce room for each entry of a mix is on the nodes that are weighed: see `MixEntry.scarcity`. Cost: the entries
+    /// times the states of nodes.
+    public func scarcity(of entries: [MixEntry]) -> [UInt64] {
+        if !isScored { return Array(repeating: 0, count: entries.count) }
+        var free = 0
+        for number in 0..<pools.count where pools.isFilled(number) && pools[number].isScored {
+            free += pools[number].scoring[0].freeMilli
+        }
+        return entries.map { entry in
+            if entry.demand.gpus == 0 { return 0 }
+            var milli = 0
+            for number in 0..<pools.count where pools.isFilled(number) && pools[number].isScored {
+                if !entry.accelerators.isEmpty && !entry.accelerators.contains(pools[number].accelerator) { continue }
+                guard let need = pools[number].need(of: entry.demand) else { continue }
+                milli += pools[number].scoring[0].slots(need) * need.totalMilli
+            }
+            return milli == 0 ? Self.mostScarcity : min(Self.mostScarcity, (UInt64(free) << 16) / UInt64(milli))
+        }
+    }
+
+    /// Room for what fits nowhere any more is 64 times as dear as room in general.
+    private static let mostScarcity: UInt64 = 64 << 16
 
     // MARK: Pools
 
@@ -44,6 +102,7 @@ public struct Packer: ~Copyable {
         } else {
             pools.put(PoolPacker(tree: layout, spec: spec), at: index)
         }
+        tellMix(pools: index..<index + 1)
         generation += 1
     }
 
@@ -184,7 +243,7 @@ public struct Packer: ~Copyable {
     /// The most workers of `need` that one place of `scope` in a pool could take now. Makes an index where the need is new.
     public mutating func largestFit(_ need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
         guard let id = plainIndex(need, pool: number) else { return 0 }
-        return pools[number].mostRoom(pools[number].indexes[id.index], .plain, tier: scope)
+        return pools[number].mostRoom(pools[number].indexes[id], .plain, tier: scope)
     }
 
     /// The most workers of `need` that one empty place of each scope could hold.
@@ -197,10 +256,10 @@ public struct Packer: ~Copyable {
     /// over the gang's size. Makes an index where the need is new.
     public mutating func gangsThatFit(workers: Int, need: WorkerNeed, pool number: Int, scope: Tier) -> Int {
         guard workers > 0, let id = plainIndex(need, pool: number) else { return 0 }
-        return pools[number].indexes[id.index].gangsThatFit(workers, scope, pools[number].layout)
+        return pools[number].indexes[id].gangsThatFit(workers, scope, pools[number].layout)
     }
 
-    private mutating func plainIndex(_ need: WorkerNeed, pool number: Int) -> IndexID? {
+    private mutating func plainIndex(_ need: WorkerNeed, pool number: Int) -> Int? {
         let key = IndexKey(need: need)
         return pools[number].perNode(key) == 0 ? nil : pools[number].index(for: key)
     }

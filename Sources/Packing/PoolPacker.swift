@@ -3,11 +3,6 @@
 
 import Model
 
-/// Refers to one `DemandIndex` of a pool; valid until that index is let go.
-struct IndexID: Hashable, Sendable {
-    var index: Int
-}
-
 struct PoolPacker: ~Copyable {
     let layout: Layout
     let shape: NodeShape
@@ -16,8 +11,13 @@ struct PoolPacker: ~Copyable {
     let columns: NodeColumns
     let shares: ShareColumns
     let sparesPerDomain: Int
+    let accelerator: String
     var priceMicroUSDPerGPUHour: Int64
     private(set) var indexes = Slots<DemandIndex>()
+    /// What places for whole GPUs cost in fragmentation, while nodes are not scored.
+    private(set) var waste = Waste()
+    /// Where single workers do least harm. Slot 0, filled only where a node is more than a count of free GPUs.
+    private(set) var scoring = Slots<NodeScoring>()
     /// Wholly free GPUs.
     private(set) var gpusFree: Int
     /// Those of them where ordinary work may come.
@@ -36,6 +36,7 @@ struct PoolPacker: ~Copyable {
         columns = NodeColumns(nodes: layout.nodes, full: full)
         shares = ShareColumns(nodes: layout.nodes, gpus: shape.gpus, allowsShares: spec.allowsGPUShares)
         sparesPerDomain = spec.sparesPerDomain
+        accelerator = spec.accelerator
         priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
         gpusFree = layout.nodes * shape.gpus
         gpusOpen = gpusFree
@@ -58,6 +59,10 @@ struct PoolPacker: ~Copyable {
         columns.copyPrefix(from: smaller.columns)
         shares.copyPrefix(from: smaller.shares)
         recount()
+        if smaller.isScored {
+            scoring.put(NodeScoring(nodes: layout.nodes), at: 0)
+            for node in 0..<layout.nodes { noteState(node) }
+        }
         for at in 0..<smaller.indexes.count where smaller.indexes.isFilled(at) {
             let lastUse = smaller.indexes[at].lastUse
             makeIndex(smaller.indexes[at].key, perNode: smaller.indexes[at].perNode, at: at)
@@ -73,6 +78,7 @@ struct PoolPacker: ~Copyable {
         columns = NodeColumns(copying: other.columns)
         shares = ShareColumns(copying: other.shares)
         sparesPerDomain = other.sparesPerDomain
+        accelerator = other.accelerator
         priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
         gpusFree = other.gpusFree
         gpusOpen = other.gpusOpen
@@ -82,6 +88,8 @@ struct PoolPacker: ~Copyable {
         for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
             indexes.put(DemandIndex(copying: other.indexes[at]), at: at)
         }
+        waste = Waste(copying: other.waste)
+        if other.isScored { scoring.put(NodeScoring(copying: other.scoring[0]), at: 0) }
     }
 
     /// Counts what follows from the columns again. Cost: the nodes.
@@ -101,6 +109,41 @@ struct PoolPacker: ~Copyable {
                 usedInBlock[block] += usedInDomain[domain]
             }
         }
+    }
+
+    // MARK: Scoring
+
+    @inline(__always)
+    var isScored: Bool { scoring.isFilled(0) }
+
+    /// Tells the mix as this pool sees it. Nodes are scored while the mix has a share, or a worker whose CPU or memory is
+    /// more than its share by GPU. Says whether that has changed; the cost then is the nodes.
+    mutating func setMix(_ mix: PoolMix) -> Bool {
+        let isEven = mix.entries.allSatisfy { entry in
+            !entry.need.isShare
+                && entry.need.cpuMillis <= shape.cpuMillis * entry.need.gpus / shape.gpus
+                && entry.need.memoryMiB <= shape.memoryMiB * entry.need.gpus / shape.gpus
+        }
+        let wasScored = isScored
+        if isEven {
+            scoring.remove(at: 0)
+            waste = Waste(mix.gangs, nodeGPUs: shape.gpus, domainGPUs: layout.largestDomain * shape.gpus)
+            return wasScored
+        }
+        if !wasScored {
+            waste = Waste()
+            scoring.put(NodeScoring(nodes: layout.nodes), at: 0)
+            for node in 0..<layout.nodes { noteState(node) }
+        }
+        scoring[0].setMix(mix)
+        return !wasScored
+    }
+
+    /// Takes note of what is free on a node for the scoring.
+    private func noteState(_ node: Int) {
+        let free = columns[node]
+        let state = shares.isEmpty ? FreeState(free, gpus: shape.gpus) : FreeState(free, node: node, shares: shares)
+        scoring[0].note(node, free.isOpen ? state : nil)
     }
 
     /// The last nodes of a domain, which ordinary work may not have.
@@ -135,19 +178,19 @@ struct PoolPacker: ~Copyable {
         return count / key.quantum * key.quantum
     }
 
-    /// The index for a kind of worker, made from the columns where there is none yet. Cost of making: the nodes of the
+    /// The number of the index for a kind of worker, valid until that is let go, made from the columns where there is none yet. Cost of making: the nodes of the
     /// pool. Precondition: an empty node holds a worker.
-    mutating func index(for key: IndexKey) -> IndexID {
+    mutating func index(for key: IndexKey) -> Int {
         var empty = indexes.count
         for at in 0..<indexes.count {
             if !indexes.isFilled(at) {
                 empty = min(empty, at)
             } else if indexes[at].key == key {
-                return IndexID(index: at)
+                return at
             }
         }
         makeIndex(key, perNode: perNode(key), at: empty)
-        return IndexID(index: empty)
+        return empty
     }
 
     private mutating func makeIndex(_ key: IndexKey, perNode: Int, at: Int) {
@@ -174,7 +217,10 @@ struct PoolPacker: ~Copyable {
     }
 
     var bytes: Int {
-        var bytes = layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
+        var bytes =
+            layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
+            + waste.bytes
+            + (isScored ? scoring[0].bytes : 0)
         for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
         return bytes
     }
@@ -322,6 +368,7 @@ struct PoolPacker: ~Copyable {
     /// Brings every index up to date with nodes of one domain that all went from one state to another.
     @inline(__always)
     private func refresh(_ range: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {
+        if isScored { for node in range { noteState(node) } }
         for at in 0..<indexes.count where indexes.isFilled(at) {
             indexes[at].refresh(
                 range, from: indexes[at].fit(old), to: indexes[at].fit(new), domain: domain, block: block)
@@ -329,6 +376,7 @@ struct PoolPacker: ~Copyable {
     }
 
     private func refreshSharing(_ node: Int, domain: Int, block: Int) {
+        if isScored { noteState(node) }
         for at in 0..<indexes.count where indexes.isFilled(at) {
             let fit = fit(indexes[at], node: node)
             indexes[at].refresh(

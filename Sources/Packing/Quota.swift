@@ -17,7 +17,8 @@ struct Quota {
     init(_ group: GangForm.Group, exclusive: Tier?) {
         mostPerDomain = group.spread.workersPerDomain ?? .max
         if let segment = group.segment {
-            if segment.tier == .domain { domainQuantum = segment.size }
+            // Of segments that fill nodes, a domain holds whole ones only.
+            if segment.tier <= .domain { domainQuantum = segment.size }
             if segment.tier == .block { blockQuantum = segment.size }
         }
         self.exclusive = exclusive
@@ -71,7 +72,7 @@ extension PoolPacker {
     func room(_ index: borrowing DemandIndex, _ quota: Quota) -> Int {
         if quota.isPlain { return index.total }
         var total = 0
-        if quota.exclusive == nil && quota.blockQuantum == 1 && index.shift == 0 {
+        if quota.exclusive == nil && quota.blockQuantum == 1 && index.isExact {
             var fit = index.buckets.first(row: 0, from: 1)
             while let size = fit {
                 total += index.byFit.members(size) * quota.usable(size)
@@ -95,7 +96,7 @@ extension PoolPacker {
             }
             return min(most, quota.usable(.max))
         case .domain:
-            if quota.exclusive == nil && index.shift == 0 {
+            if quota.exclusive == nil && index.isExact {
                 return quota.usable(index.buckets.last(row: 0, from: index.buckets.width - 1) ?? 0)
             }
             var most = 0
@@ -148,10 +149,10 @@ extension DemandIndex {
         let largest = 63 - nodeFits.leadingZeroBitCount
         if isExact { return largest }
         var most = 0
-        var domain = hasNode.first(row: largest)
+        var domain = firstDomain(withClass: largest)
         while let at = domain {
             for node in layout.nodeRange(at) { most = max(most, Int(nodeFit[node])) }
-            domain = hasNode.first(row: largest, from: at + 1)
+            domain = firstDomain(withClass: largest, from: at + 1)
         }
         return most
     }
@@ -167,7 +168,7 @@ extension DemandIndex {
         case .domain:
             var bucket = buckets.first(row: 0)
             while let at = bucket {
-                count += byFit.members(at) * ((at << shift) / workers)
+                count += byFit.members(at) * (leastFit(ofBucket: at) / workers)
                 bucket = buckets.first(row: 0, from: at + 1)
             }
         case .block:

@@ -21,28 +21,35 @@ extension Packer {
             }
             if let unit { units[unit].append(at) } else { units.append([at]) }
         }
-        for unit in units where unit.count > 1 { layOut(gang, over: unit) }
+        for unit in units where unit.count > 1 {
+            for order in gang.orders where layOut(gang, over: unit, order) { break }
+        }
     }
 
-    /// Lays the gang out over some of the pools of one unit, if it fits, and keeps it when it is the best.
-    private mutating func layOut(_ gang: borrowing Gang, over unit: [Int]) {
-        guard let split = gang.form.split else { return }
+    /// Lays the gang out over some of the pools of one unit, group by group, and keeps it when it is the best. False where
+    /// it does not fit in this order.
+    private mutating func layOut(_ gang: borrowing Gang, over unit: [Int], _ order: [Int]) -> Bool {
+        guard let split = gang.form.split, trial.lays > 0 else { return false }
+        trial.lays -= 1
         var allowed = unit
         var isElastic = false
-        for group in gang.order {
+        for group in order {
             let least = gang.group(group, target: unit[0]).least
             let most = gang.group(group, target: unit[0]).most
             if most > least { isElastic = true }
             guard let shares = shares(gang, group, least...most, over: allowed, atMost: split.maxPools) else {
-                return undo(gang)
+                undo(gang)
+                return false
             }
             for share in shares where !take(share.workers, of: group, gang, target: share.target, in: .pool) {
-                return undo(gang)
+                undo(gang)
+                return false
             }
             allowed = stillAllowed(allowed, atMost: split.maxPools)
         }
         keepIfBest(gang, target: unit[0], isElastic: isElastic)
         undo(gang)
+        return true
     }
 
     /// The pools that later groups may use: those in use, and of the others as many as are left, the first ones.
@@ -63,7 +70,7 @@ extension Packer {
         var rooms: [(target: Int, room: Int)] = []
         for at in targets {
             let pool = gang.targets[at].pool
-            let index = gang.group(group, target: at).id.index
+            let index = gang.group(group, target: at).index
             let room = pools[pool].room(pools[pool].indexes[index], quota) / quantum * quantum
             if room >= min(least, counts.lowerBound) { rooms.append((at, room)) }
         }

@@ -10,7 +10,7 @@ extension PoolPacker {
         _ workers: Int, over domains: Range<Int>, _ index: borrowing DemandIndex, _ quota: Quota?,
         into runs: inout [NodeRun]
     ) {
-        if index.shift > 0 { return spreadLoosely(workers, over: domains, index, quota, into: &runs) }
+        if !index.isExact { return spreadLoosely(workers, over: domains, index, quota, into: &runs) }
         var left = workers
         var top = index.buckets.last(row: 0, from: index.buckets.width - 1)
         while left > 0, let largest = top, largest > 0 {
@@ -201,6 +201,20 @@ extension PoolPacker {
             used |= 1 << UInt16(best.gpu)
             left -= taken
         }
+    }
+
+    /// Adds one worker on a node; a share on the lowest GPU that has exactly so much free.
+    func place(_ need: WorkerNeed, on node: Int, gpuMilli: Int, into runs: inout [NodeRun]) {
+        var mask: UInt16 = 0
+        if need.isShare {
+            guard let gpu = (0..<shape.gpus).first(where: { shares.free(node, gpu: $0) == gpuMilli }) else {
+                preconditionFailure("the scoring names a GPU that the node has not")
+            }
+            mask = 1 << UInt16(gpu)
+        } else {
+            mask = Self.lowest(need.gpus, of: columns[node].gpuMask)
+        }
+        append(node..<node + 1, mask: mask, workers: 1, to: &runs)
     }
 
     @inline(__always)

@@ -5,6 +5,10 @@ import Model
 
 /// What is laid out at present, and the best that was laid out before.
 struct Trial {
+    /// Most times that one decision lays a gang out: where room is there for each group but not for all together, the search
+    /// ends here at the latest.
+    static let mostLays = 4096
+
     /// One group's workers in one pool.
     struct Piece {
         var group: Int
@@ -19,6 +23,9 @@ struct Trial {
     /// Runs of the group being placed.
     var scratch: [NodeRun] = []
     var counts: [Int] = []
+    var order: [Int] = []
+    /// How many times a gang may be laid out yet, for one decision.
+    var lays = 0
     var best: Layout?
 
     /// A finished layout and what it costs.
@@ -54,6 +61,7 @@ extension Packer {
         _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool
     ) -> Bool {
         trial.best = nil
+        trial.lays = Trial.mostLays
         var at = 0
         while at < gang.targets.count {
             let rank = gang.targets[at].rank
@@ -61,7 +69,9 @@ extension Packer {
                 if !isHeld(gang.targets[at].pool) { layOut(gang, target: at) }
                 at += 1
             }
-            if trial.best == nil && gang.form.split != nil { layOutSplit(gang, upTo: at, isHeld: isHeld) }
+            if trial.best == nil && gang.form.split != nil && gang.form.scope >= .region {
+                layOutSplit(gang, upTo: at, isHeld: isHeld)
+            }
             if trial.best != nil { break }
         }
         guard let best = trial.best else { return false }
@@ -86,7 +96,7 @@ extension Packer {
             let piece = layout.pieces[at]
             let target = gang.targets[piece.target]
             let group = gang.group(piece.group, target: piece.target)
-            pools[target.pool].indexes[group.id.index].lastUse = uses
+            pools[target.pool].indexes[group.index].lastUse = uses
             placement.runs += layout.runs[piece.runStart..<ends[at]]
             placement.parts.append(
                 PlacementPart(
@@ -112,7 +122,7 @@ extension Packer {
         if !isElastic, let best = trial.best, best.cost.total < leastPrice { return }
         var tier = Tier.node
         while tier <= min(gang.form.scope, .pool) {
-            if mayHold(gang, target: at, tier: tier), let place = firstPlace(gang, target: at, tier: tier) {
+            if mayHold(gang, target: at, tier: tier), let place = firstPlaceOfAnyOrder(gang, target: at, tier: tier) {
                 if isElastic { grow(gang, target: at, in: place) }
                 keepIfBest(gang, target: at, isElastic: isElastic)
                 undo(gang)
@@ -123,19 +133,46 @@ extension Packer {
         }
     }
 
+    private mutating func firstPlaceOfAnyOrder(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
+        for order in gang.orders {
+            trial.order = order
+            if let place = firstPlace(gang, target: at, tier: tier) { return place }
+        }
+        return nil
+    }
+
     /// Whether each group alone has room in some place of a tier.
     private func mayHold(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Bool {
         let pool = gang.targets[at].pool
         for group in gang.form.groups.indices {
             let here = gang.group(group, target: at)
             let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
-            if pools[pool].mostRoom(pools[pool].indexes[here.id.index], quota, tier: tier) < here.least { return false }
+            if pools[pool].mostRoom(pools[pool].indexes[here.index], quota, tier: tier) < here.least { return false }
+        }
+        return true
+    }
+
+    /// Whether each group alone has room in a place.
+    private func mayHold(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
+        let pool = gang.targets[at].pool
+        for group in gang.form.groups.indices where group != gang.lead {
+            let here = gang.group(group, target: at)
+            let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
+            let room =
+                switch place {
+                case .node(let node): Int(pools[pool].indexes[here.index].nodeFit[node])
+                case .domain(let domain): pools[pool].room(pools[pool].indexes[here.index], quota, domain: domain)
+                case .block(let block): pools[pool].room(pools[pool].indexes[here.index], quota, block: block)
+                case .pool: Int.max
+                }
+            if room < here.least { return false }
         }
         return true
     }
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
-    /// or, where it is elastic, those that hold its most first, then by falling room. What is laid out stays taken.
+    /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang among equal ones
+    /// the places that keep fewest nodes from others first. What is laid out stays taken.
     private mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
         let lead = gang.group(gang.lead, target: at)
         if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
@@ -144,35 +181,63 @@ extension Packer {
         let pool = gang.targets[at].pool
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
         func add(_ room: Int, _ place: Place) {
-            if room >= lead.least { places.append((room >= lead.most ? room - lead.most : 1 << 40 - room, place)) }
+            if room < lead.least || !mayHold(gang, target: at, in: place) { return }
+            // What an elastic gang would have to do without counts first, then what is kept from others, then what is left.
+            let missing = max(0, lead.most - room)
+            let left = min(max(0, room - lead.most), 1 << 21 - 1)
+            places.append((missing << 42 | kept(gang, target: at, by: place) << 21 | left, place))
         }
         switch tier {
         case .node:
-            let classes = FitClass.of(lead.least)..<pools[pool].indexes[lead.id.index].classes
+            let classes = FitClass.of(lead.least)..<pools[pool].indexes[lead.index].classes
             for fitClass in classes {
-                var next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass)
+                var next = pools[pool].indexes[lead.index].firstDomain(withClass: fitClass)
                 while let domain = next {
-                    next = pools[pool].indexes[lead.id.index].hasNode.first(row: fitClass, from: domain + 1)
+                    next = pools[pool].indexes[lead.index].firstDomain(
+                        withClass: fitClass, from: domain + 1)
                     for node in pools[pool].layout.nodeRange(domain) {
-                        let fit = Int(pools[pool].indexes[lead.id.index].nodeFit[node])
+                        let fit = Int(pools[pool].indexes[lead.index].nodeFit[node])
                         if FitClass.of(fit) == fitClass { add(fit, .node(node)) }
                     }
                     // A gang that is not elastic mostly stands in the first places; more are looked at when they fail.
-                    if lead.most == lead.least, places.count >= 64, let found = tryAll(&places, gang, at) {
+                    if lead.most == lead.least, gang.form.exclusive == nil, places.count >= 64,
+                        let found = tryAll(&places, gang, at)
+                    {
                         return found
                     }
                 }
             }
         case .domain:
             for domain in 0..<pools[pool].layout.domains {
-                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, domain: domain), .domain(domain))
+                add(pools[pool].room(pools[pool].indexes[lead.index], quota, domain: domain), .domain(domain))
             }
         default:
             for block in 0..<pools[pool].layout.blocks {
-                add(pools[pool].room(pools[pool].indexes[lead.id.index], quota, block: block), .block(block))
+                add(pools[pool].room(pools[pool].indexes[lead.index], quota, block: block), .block(block))
             }
         }
         return tryAll(&places, gang, at)
+    }
+
+    /// The nodes that an exclusive gang in a place keeps from others, for which it pays; 0 for other gangs.
+    private func kept(_ gang: borrowing Gang, target at: Int, by place: Place) -> Int {
+        guard let exclusive = gang.form.exclusive else { return 0 }
+        let pool = gang.targets[at].pool
+        let domain =
+            switch place {
+            case .node(let node): pools[pool].layout.domain(of: node)
+            case .domain(let domain): domain
+            case .block(let block): pools[pool].layout.domainRange(block).lowerBound
+            case .pool: 0
+            }
+        // A gang spread over a block may keep fewer of its domains than all; the least is not known before it is laid out.
+        if case .block = place, exclusive == .domain { return 0 }
+        if place == .pool { return 0 }
+        var nodes = 0
+        for kept in pools[pool].exclusiveDomains(domain...domain, exclusive) {
+            nodes += pools[pool].layout.nodeRange(kept).count
+        }
+        return nodes
     }
 
     /// The first of the places, by rising key, that holds the gang; all are tried and forgotten.
@@ -188,7 +253,9 @@ extension Packer {
 
     /// Takes `trial.counts` workers of every group within a place, or nothing and says so.
     private mutating func lay(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
-        for group in gang.order where !take(trial.counts[group], of: group, gang, target: at, in: place) {
+        if trial.lays == 0 { return false }
+        trial.lays -= 1
+        for group in trial.order where !take(trial.counts[group], of: group, gang, target: at, in: place) {
             undo(gang)
             return false
         }
@@ -207,7 +274,7 @@ extension Packer {
         defer { swap(&runs, &trial.scratch) }
         runs.removeAll(keepingCapacity: true)
         guard
-            pools[pool].choose(pools[pool].indexes[here.id.index], quota, workers: workers, in: place, into: &runs)
+            pools[pool].choose(pools[pool].indexes[here.index], quota, workers: workers, in: place, into: &runs)
         else { return false }
         trial.pieces.append(
             Trial.Piece(group: group, target: at, workers: workers, runStart: trial.runs.count))
@@ -236,6 +303,8 @@ extension Packer {
 
     /// Group by group, as many more workers as the place holds beside all others, up to the group's most.
     private mutating func grow(_ gang: borrowing Gang, target at: Int, in place: Place) {
+        // What is found can always be laid out again.
+        trial.lays += Trial.mostLays
         for group in gang.form.groups.indices {
             let here = gang.group(group, target: at)
             let step = gang.form.groups[group].segment?.size ?? 1

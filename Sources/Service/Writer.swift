@@ -44,6 +44,11 @@ final class Writer: Sendable {
         core.makeSpareIfWanted(resume)
         core.takeSnapshotIfDue(resume)
         if core.isFull { lookForRoomLater() }
+        core.setAlarm(on: queue) { [weak self] in
+            guard let self else { return }
+            core.noteAlarm()
+            if inbox.wake() { turn() }
+        }
     }
 
     /// On a full disk, looks for room once a second: where a load balancer heeds `/readyz`, no change comes that would.

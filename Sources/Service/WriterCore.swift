@@ -25,6 +25,7 @@ extension Writer {
         private var snapshotBytes: Int
         private var snapshotRuns = Beside.none
         private var spareRuns = Beside.none
+        private var alarm: Alarm?
 
         private enum Mode {
             case writing
@@ -98,10 +99,25 @@ extension Writer {
             }
         }
 
-        /// Whether there are placements to go on with. On a full disk they wait for room, or the writer would spin.
+        /// Whether there are placements to go on with, or jobs whose patience is over. On a full disk they wait for room,
+        /// or the writer would spin.
         private var goesOn: Bool {
-            if case .writing = mode { engine.hasPendingWork } else { false }
+            guard case .writing = mode else { return false }
+            return engine.hasPendingWork || engine.nextDeadline.map { $0 <= SystemClock.now() } ?? false
         }
+
+        /// Sees to a batch when the next waiting job's patience ends, also where no command comes until then.
+        func setAlarm(on queue: DispatchQueue, _ ring: @escaping @Sendable () -> Void) {
+            guard case .writing = mode, let deadline = engine.nextDeadline else {
+                alarm?.set(for: nil)
+                return
+            }
+            let alarm = self.alarm ?? Alarm(on: queue, ring)
+            self.alarm = alarm
+            alarm.set(for: deadline)
+        }
+
+        func noteAlarm() { alarm?.noteRing() }
 
         /// Flushes and publishes. A failure is final: the engine goes back to what is on disk, and the reason is returned.
         private func commit() -> String? {

@@ -8,14 +8,26 @@ import Testing
 @Suite struct DigestTests {
     static let spec = JobSpec(
         id: "a", name: "n", tenant: "t", priority: 1,
-        workers: [WorkerGroup(name: "w", count: 2, demand: Demand(gpus: 4, cpuMillis: 5, memoryMiB: 6))],
-        accelerators: ["h100"], scope: .block, allow: PlaceList(providers: ["p"], regions: ["r"], pools: ["o"]),
+        workers: [
+            WorkerGroup(
+                name: "w", count: 2, demand: Demand(gpus: 4, cpuMillis: 5, memoryMiB: 6),
+                segment: Segment(size: 2, tier: .domain), spread: Spread(workersPerNode: 3, workersPerDomain: 4))
+        ],
+        accelerators: [Accelerator("h100")], scope: Scope(.provider, preferred: .block, patienceSeconds: 5),
+        split: Split(maxPools: 3), exclusive: .block, allow: PlaceList(providers: ["p"], regions: ["r"], pools: ["o"]),
         deny: PlaceList(providers: ["P"], regions: ["R"], pools: ["O"]), maxRuntimeSeconds: 9,
         labels: [Label(name: "l", value: "v")])
 
     static let placement = Placement(
-        pool: PoolSlot(0), tier: .domain, gpusPerWorker: 4, cpuMillisPerWorker: 5, memoryMiBPerWorker: 6,
-        runs: [NodeRun(node: 1, nodeCount: 1, gpuMask: 15), NodeRun(node: 3, nodeCount: 1, gpuMask: 15)])
+        tier: .domain, exclusive: .block, cost: PlacementCost(price: 1, fragmentation: 2, topology: 3),
+        parts: [
+            PlacementPart(
+                group: 0, pool: PoolSlot(0), need: WorkerNeed(gpus: 4, cpuMillis: 5, memoryMiB: 6), runEnd: 2)
+        ],
+        runs: [
+            NodeRun(node: 1, nodeCount: 1, gpuMask: 15, workers: 1),
+            NodeRun(node: 3, nodeCount: 1, gpuMask: 15, workers: 1),
+        ])
 
     static let life: JobLife = {
         let at = Timestamp(nanoseconds: 100)
@@ -33,8 +45,18 @@ import Testing
             { $0.workers[0].name = "x" }, { $0.workers[0].count = 3 }, { $0.workers[0].demand.gpus = 5 },
             { $0.workers[0].demand.cpuMillis = nil }, { $0.workers[0].demand.cpuMillis = 6 },
             { $0.workers[0].demand.memoryMiB = nil }, { $0.workers[0].demand.memoryMiB = 7 },
-            { $0.workers.append($0.workers[0]) }, { $0.accelerators = [] }, { $0.accelerators = ["h100", "b200"] },
-            { $0.accelerators = ["b200"] }, { $0.scope = .node }, { $0.allow.providers = [] },
+            { $0.workers.append($0.workers[0]) }, { $0.accelerators = [] },
+            { $0.accelerators.append(Accelerator("b200")) },
+            { $0.accelerators[0].model = "b200" }, { $0.accelerators[0].speedMilli = 999 },
+            { $0.workers[0].maxCount = 4 }, { $0.workers[0].demand.gpuMilli = 500 },
+            { $0.workers[0].segment = nil }, { $0.workers[0].segment?.size = 1 },
+            { $0.workers[0].segment?.tier = .node }, { $0.workers[0].spread.workersPerNode = nil },
+            { $0.workers[0].spread.workersPerNode = 4 }, { $0.workers[0].spread.workersPerDomain = 3 },
+            { $0.scope.required = .fleet }, { $0.scope.preferred = nil }, { $0.scope.preferred = .node },
+            { $0.scope.patienceSeconds = 6 }, { $0.split = nil }, { $0.split?.maxPools = 4 },
+            { $0.split?.minWorkersPerPool = 2 }, { $0.exclusive = nil }, { $0.exclusive = .domain },
+            { $0.scaleBySpeed = true }, { $0.isPreemptible = true }, { $0.usesSpares = true },
+            { $0.allow.providers = [] },
             { $0.allow.regions = ["p"] }, { $0.allow.pools.append("z") }, { $0.deny.providers = ["p"] },
             { $0.deny.regions = [] }, { $0.deny.pools = ["P"] }, { swap(&$0.allow, &$0.deny) },
             { $0.maxRuntimeSeconds = nil }, { $0.maxRuntimeSeconds = 10 }, { $0.labels = [] },
@@ -46,9 +68,13 @@ import Testing
             { $0.startedAt = nil }, { $0.startedAt?.nanoseconds += 1 }, { $0.endedAt = $0.startedAt },
             { $0.requeues = 1 }, { $0.lastRequeue = .nodeDown }, { $0.lastRequeue = .nodeDraining },
             { $0.queuedAtPlacement = 4 }, { $0.message = "m" }, { $0.placement = nil },
-            { $0.placement?.pool = PoolSlot(1) }, { $0.placement?.tier = .block },
-            { $0.placement?.gpusPerWorker = 2 }, { $0.placement?.cpuMillisPerWorker = 6 },
-            { $0.placement?.memoryMiBPerWorker = 7 }, { $0.placement?.runs[0].node = 0 },
+            { $0.placement?.parts[0].pool = PoolSlot(1) }, { $0.placement?.tier = .block },
+            { $0.placement?.parts[0].need.gpus = 2 }, { $0.placement?.parts[0].need.gpuMilli = 2 },
+            { $0.placement?.parts[0].need.cpuMillis = 6 }, { $0.placement?.parts[0].need.memoryMiB = 7 },
+            { $0.placement?.parts[0].group = 1 }, { $0.placement?.parts[0].runEnd = 1 },
+            { $0.placement?.exclusive = nil }, { $0.placement?.cost.price = 2 },
+            { $0.placement?.cost.fragmentation = 1 }, { $0.placement?.cost.topology = 2 },
+            { $0.placement?.runs[0].workers = 2 }, { $0.placement?.runs[0].node = 0 },
             { $0.placement?.runs[1].nodeCount = 2 }, { $0.placement?.runs[1].gpuMask = 240 },
             { $0.placement?.runs.removeLast() }, { $0.placement?.runs.swapAt(0, 1) },
         ]
@@ -80,6 +106,10 @@ import Testing
             { $0.topology = .counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 5) },
             { $0.topology = .nodes([listing]) }, { $0.topology = .nodes([listing, listing]) },
             { $0.topology = .nodes([NodeListing(name: "m", domain: "d", block: "b")]) },
+            { $0.topology = .counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 4, cliquesPerDomain: 2) },
+            { $0.topology = .nodes([NodeListing(name: "n", domain: "d", clique: "c", block: "b")]) },
+            { $0.topology = .nodes([NodeListing(name: "n", domain: "d", block: "b", reservation: "r")]) },
+            { $0.allowsGPUShares = true }, { $0.sparesPerDomain = 1 }, { $0.reservation = "r" },
             { $0.topology = .nodes([NodeListing(name: "n", domain: "e", block: "b")]) },
             { $0.topology = .nodes([NodeListing(name: "n", domain: "d", block: "c")]) },
             { $0.purchase = .spot }, { $0.priceMicroUSDPerGPUHour += 1 },

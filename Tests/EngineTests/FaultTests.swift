@@ -53,6 +53,10 @@ import Testing
             changes.append { $0.node.cpuMillis = value }
             changes.append { $0.node.memoryMiB = value }
             changes.append { $0.priceMicroUSDPerGPUHour = Int64(value) }
+            changes.append { $0.sparesPerDomain = value }
+            changes.append {
+                $0.topology = .counts(blocks: 1, domainsPerBlock: 2, nodesPerDomain: 4, cliquesPerDomain: value)
+            }
             changes.append { $0.topology = .counts(blocks: value, domainsPerBlock: 2, nodesPerDomain: 2) }
             changes.append { $0.topology = .counts(blocks: 1, domainsPerBlock: value, nodesPerDomain: value) }
             changes.append { $0.topology = .counts(blocks: value, domainsPerBlock: value, nodesPerDomain: value) }
@@ -78,7 +82,24 @@ import Testing
             changes.append { $0.workers[0].demand.gpus = value }
             changes.append { $0.workers[0].demand.cpuMillis = value }
             changes.append { $0.workers[0].demand.memoryMiB = value }
+            changes.append { $0.workers[0].maxCount = value }
+            changes.append { $0.workers[0].demand.gpuMilli = value }
+            changes.append { $0.workers[0].segment = Segment(size: value, tier: .node) }
+            changes.append { $0.workers[0].spread = Spread(workersPerNode: value) }
+            changes.append { $0.workers[0].spread = Spread(workersPerDomain: value) }
+            changes.append { $0.split = Split(maxPools: value) }
+            changes.append { $0.split = Split(maxPools: 2, minWorkersPerPool: value) }
+            changes.append { $0.accelerators = [Accelerator("h100", speedMilli: value)] }
+            changes.append { $0.scope.patienceSeconds = value }
         }
+        for tier in Tier.allCases {
+            changes.append { $0.scope.required = tier }
+            changes.append { $0.scope.preferred = tier }
+            changes.append { $0.exclusive = tier }
+            changes.append { $0.workers[0].segment = Segment(size: 1, tier: tier) }
+        }
+        changes.append { $0.usesSpares.toggle() }
+        changes.append { $0.scaleBySpeed.toggle() }
         changes.append { $0.id = "" }
         changes.append { $0.id = "j1" }
         changes.append { $0.workers = [] }
@@ -88,25 +109,46 @@ import Testing
 
     static func damaged(_ placement: Placement) -> [Placement] {
         var changes: [(inout Placement) -> Void] = []
-        for value in indexes { changes.append { $0.pool = PoolSlot(value) } }
+        for value in indexes {
+            changes.append { $0.parts[0].pool = PoolSlot(value) }
+            changes.append { $0.parts[$0.parts.count - 1].pool = PoolSlot(value) }
+            changes.append { $0.parts[0].group = value }
+            changes.append { $0.parts[$0.parts.count - 1].group = value }
+            changes.append { $0.parts[0].runEnd = value }
+            changes.append { $0.parts[$0.parts.count - 1].runEnd = value }
+            changes.append { $0.parts[0].need.gpus = value }
+            changes.append { $0.parts[0].need.gpuMilli = value }
+            changes.append { $0.parts[0].need.cpuMillis = value }
+            changes.append { $0.parts[0].need.memoryMiB = value }
+            changes.append { $0.cost.price = Int64(value) }
+            changes.append { $0.cost.fragmentation = Int64(value) }
+            changes.append { $0.cost.topology = Int64(value) }
+        }
         for value in [UInt16(0), 1, 2, 3, 8, 16, 0x5555, 0x8000, .max] {
-            changes.append { $0.gpusPerWorker = value }
             changes.append { $0.runs[0].nodeCount = value }
             changes.append { $0.runs[0].gpuMask = value }
+            changes.append { $0.runs[0].workers = value }
             changes.append { $0.runs[$0.runs.count - 1].gpuMask ^= value }
+            changes.append { $0.runs[$0.runs.count - 1].workers ^= value }
         }
         for value in [UInt32(0), 1, 5, 1 << 20, 1 << 31, .max] {
-            changes.append { $0.cpuMillisPerWorker = value }
-            changes.append { $0.memoryMiBPerWorker = value }
             changes.append { $0.runs[0].node = value }
             changes.append { $0.runs[$0.runs.count - 1].node &+= value }
         }
-        for tier in Tier.allCases { changes.append { $0.tier = tier } }
+        for tier in Tier.allCases {
+            changes.append { $0.tier = tier }
+            changes.append { $0.exclusive = tier }
+        }
+        changes.append { $0.exclusive = nil }
         changes.append { $0.runs = [] }
+        changes.append { $0.parts = [] }
+        changes.append { $0.parts.append($0.parts[0]) }
+        changes.append { $0.parts.removeLast() }
         changes.append { $0.runs.append($0.runs[0]) }
-        changes.append { $0.runs += [NodeRun](repeating: $0.runs[0], count: 70_000) }
+        changes.append { $0.addRuns([NodeRun](repeating: $0.runs[0], count: 70_000)) }
         changes.append { $0.runs.removeLast() }
-        changes.append { $0.runs.append(NodeRun(node: 0, nodeCount: .max, gpuMask: .max)) }
+        changes.append { $0.addRuns([NodeRun(node: 0, nodeCount: .max, gpuMask: .max, workers: .max)]) }
+        changes.append { $0.addRuns([NodeRun(node: .max, nodeCount: .max, gpuMask: 1, workers: 1)]) }
         return all(changes, of: placement)
     }
 
@@ -224,6 +266,7 @@ import Testing
             var other = placement
             other.tier = tier
             other.runs = runs
+            other.parts[0].runEnd = runs.count
             wrong.facts[1] = .jobPlaced(number: number, placement: other)
             var engine = try Engine(image: image)
             do throws(ReplayError) {
@@ -233,7 +276,9 @@ import Testing
                 return error
             }
         }
-        func run(_ node: UInt32, _ nodes: UInt16) -> NodeRun { NodeRun(node: node, nodeCount: nodes, gpuMask: 255) }
+        func run(_ node: UInt32, _ nodes: UInt16) -> NodeRun {
+            NodeRun(node: node, nodeCount: nodes, gpuMask: 255, workers: 1)
+        }
         #expect(try refusal(.domain, [run(0, 3)]) == nil)
         let revision = transaction.lastRevision
         for (tier, runs, words) in [
@@ -285,5 +330,13 @@ import Testing
             Issue.record("time went back")
             return
         }
+    }
+}
+
+extension Placement {
+    /// Adds runs to the last part.
+    fileprivate mutating func addRuns(_ more: [NodeRun]) {
+        runs += more
+        parts[parts.count - 1].runEnd = runs.count
     }
 }

@@ -15,7 +15,7 @@ import Testing
         #expect(harness.state(of: "b") == .queued)
         #expect(harness.engine.state.pools[0].gpusAllocated == 16)
         harness.run(.cancel(id: "a"))
-        #expect(harness.engine.state.jobs["b"]?.life.placement?.gpuCount == 16)
+        #expect(harness.engine.state.jobs["b"]?.life.placement?.gpuMilli == 16_000)
     }
 
     @Test("The accelerator named first wins over price, price over tightness, and the lowest pool breaks a tie")
@@ -84,14 +84,14 @@ import Testing
         #expect(harness.pool(of: "a") == expected)
     }
 
-    @Test("Scope keeps a gang within a node, domain or block", arguments: Scope.allCases)
-    func scopes(scope: Scope) {
+    @Test("Scope keeps a gang within a node, domain or block", arguments: [Tier.node, .domain, .block, .pool])
+    func scopes(scope: Tier) {
         var harness = EngineHarness()
         harness.run(.putPool(.sample("p", blocks: 2, domains: 2, nodes: 2)))
-        let most = [Scope.node: 2, .domain: 4, .block: 8, .pool: 16][scope] ?? 0
+        let most = [Tier.node: 2, .domain: 4, .block: 8, .pool: 16][scope] ?? 0
         harness.submit("too large", gpus: 4, workers: most + 1, scope: scope)
         harness.submit("fits", gpus: 4, workers: most, scope: scope)
         #expect(harness.state(of: "too large") == .queued)
-        #expect(harness.engine.state.jobs["fits"]?.life.placement?.tier == scope.tier)
+        #expect(harness.engine.state.jobs["fits"]?.life.placement?.tier == scope)
     }
 }

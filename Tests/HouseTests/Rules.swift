@@ -23,7 +23,7 @@ enum Rules {
         let foundation: Set = ["Foundation"]
         return [
             "Model": ([], []),
-            "Packing": (["Model"], []),
+            "Packing": (["Model"], ["HeapModule"]),
             "Engine": (
                 ["Model", "Packing"],
                 ["HashTreeCollections", "HeapModule", "DequeModule", "OrderedCollections", "BitCollections"]

@@ -46,7 +46,15 @@ import Testing
             { $0.id = "b" }, { $0.name = "n" }, { $0.tenant = "t" }, { $0.priority = 1 },
             { $0.workers[0].count = 3 }, { $0.workers[0].name = "r" }, { $0.workers[0].demand.gpus = 2 },
             { $0.workers[0].demand.cpuMillis = 0 }, { $0.workers[0].demand.memoryMiB = 0 },
-            { $0.workers.append($0.workers[0]) }, { $0.accelerators = ["H100"] }, { $0.scope = .node },
+            { $0.workers.append($0.workers[0]) }, { $0.workers[0].maxCount = 4 }, { $0.workers[0].demand.gpuMilli = 500 },
+            { $0.workers[0].segment = Segment(size: 2, tier: .node) },
+            { $0.workers[0].segment = Segment(size: 2, tier: .domain) },
+            { $0.workers[0].segment = Segment(size: 1, tier: .node) }, { $0.workers[0].spread.workersPerNode = 1 },
+            { $0.workers[0].spread.workersPerDomain = 1 }, { $0.accelerators = [Accelerator("H100")] },
+            { $0.accelerators = [Accelerator("H100", speedMilli: 500)] }, { $0.scaleBySpeed = true },
+            { $0.scope.required = .node }, { $0.scope.preferred = .node }, { $0.scope.patienceSeconds = 1 },
+            { $0.split = Split(maxPools: 2) }, { $0.split = Split(maxPools: 2, minWorkersPerPool: 2) },
+            { $0.exclusive = .domain }, { $0.exclusive = .block }, { $0.isPreemptible = true }, { $0.usesSpares = true },
             { $0.allow.providers = ["x"] }, { $0.allow.regions = ["x"] }, { $0.allow.pools = ["x"] },
             { $0.deny.providers = ["x"] }, { $0.deny.regions = ["x"] }, { $0.deny.pools = ["x"] },
             { $0.maxRuntimeSeconds = 0 }, { $0.labels = [Label(name: "k", value: "v")] },
@@ -63,14 +71,17 @@ import Testing
     @Test func `Each part of a placement changes its job's digest`() {
         let spec = JobSpec(id: "a", workers: [WorkerGroup(count: 2, demand: Demand(gpus: 4))])
         let moment = Timestamp(nanoseconds: 5)
-        let run = NodeRun(node: 3, nodeCount: 2, gpuMask: 15)
+        let run = NodeRun(node: 3, nodeCount: 2, gpuMask: 15, workers: 1)
+        let need = WorkerNeed(gpus: 4, cpuMillis: 5, memoryMiB: 6)
         let base = Placement(
-            pool: PoolSlot(1), tier: .domain, gpusPerWorker: 4, cpuMillisPerWorker: 5, memoryMiBPerWorker: 6,
-            runs: [run])
+            tier: .domain, parts: [PlacementPart(group: 0, pool: PoolSlot(1), need: need, runEnd: 1)], runs: [run])
         let changes: [(inout Placement) -> Void] = [
-            { $0.pool = PoolSlot(2) }, { $0.tier = .block }, { $0.gpusPerWorker = 2 }, { $0.cpuMillisPerWorker = 6 },
-            { $0.memoryMiBPerWorker = 5 }, { $0.runs[0].node = 4 }, { $0.runs[0].nodeCount = 3 },
-            { $0.runs[0].gpuMask = 240 }, { $0.runs = [run, run] }, { $0.runs = [] },
+            { $0.parts[0].pool = PoolSlot(2) }, { $0.tier = .block }, { $0.exclusive = .domain },
+            { $0.cost.price = 1 }, { $0.cost.fragmentation = 1 }, { $0.cost.topology = 1 }, { $0.parts[0].group = 1 },
+            { $0.parts[0].need.gpus = 2 }, { $0.parts[0].need.gpuMilli = 500 }, { $0.parts[0].need.cpuMillis = 6 },
+            { $0.parts[0].need.memoryMiB = 5 }, { $0.parts[0].runEnd = 0 }, { $0.runs[0].node = 4 },
+            { $0.runs[0].nodeCount = 3 }, { $0.runs[0].gpuMask = 240 }, { $0.runs[0].workers = 2 },
+            { $0.runs = [run, run] }, { $0.runs = [] }, { $0.parts = [] },
         ]
         var digests: Set<UInt64> = []
         for change in changes + [{ _ in }] {

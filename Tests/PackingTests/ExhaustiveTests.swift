@@ -1,4 +1,4 @@
-// Every state of three nodes, every gang: nothing is left to chance.
+// Three nodes in every arrangement: every state with every plain gang, and every three jobs of a menu one after the other.
 
 import Model
 import Packing
@@ -17,59 +17,143 @@ import Testing
         [("d0", "b0"), ("d1", "b1"), ("d2", "b2")],
     ]
 
-    @Test(arguments: arrangements.indices)
-    func `Three nodes in every state place every gang as the reference does`(arrangement: Int) {
-        let listings = Self.arrangements[arrangement].enumerated().map { index, place in
+    static func layout(_ arrangement: Int) -> PoolLayout {
+        let listings = arrangements[arrangement].enumerated().map { index, place in
             NodeListing(name: "n\(index)", domain: place.domain, block: place.block)
         }
-        let layout = PoolLayout(.nodes(listings))
-        let shape = NodeShape(gpus: 2, cpuMillis: 3, memoryMiB: 2)
+        return PoolLayout(.nodes(listings))
+    }
+
+    static let spec = PackerTests.spec(NodeShape(gpus: 2, cpuMillis: 3, memoryMiB: 2), allowsGPUShares: true)
+    static let tiers = [Tier.node, .domain, .block, .pool]
+
+    @Test(arguments: arrangements.indices)
+    func `Three nodes in every state hold every plain gang where the reference does`(arrangement: Int) {
         let demands = [Demand(gpus: 1), Demand(gpus: 2), Demand(gpus: 1, cpuMillis: 2)]
         var packer = Packer()
-        packer.put(pool: 0, layout: layout, shape: shape)
+        packer.put(pool: 0, layout: Self.layout(arrangement), spec: Self.spec)
+        let candidate = Candidate(pool: 0, rank: 0)
         var gangs: [Gang] = []
         for demand in demands {
-            for scope in Scope.allCases {
-                gangs.append(packer.gang(workers: 1, demand: demand, scope: scope, pools: [(pool: 0, rank: 0)]))
+            for scope in Self.tiers {
+                let form = GangForm(groups: [GangForm.Group(count: 1, demand: demand)], scope: scope)
+                gangs.append(packer.gang(form, pools: [candidate]))
             }
         }
         // The state of a node: two bits of GPUs that are taken, and one more where it takes nothing new.
         for state in 0..<512 {
             var reference = ReferencePacker()
-            reference.put(pool: 0, layout: layout, shape: shape)
+            reference.fleet.put(pool: 0, layout: Self.layout(arrangement), spec: Self.spec)
             var taken: [Placement] = []
             for node in 0..<3 {
                 let bits = state >> (3 * node) & 7
                 if bits & 3 > 0 {
-                    let run = NodeRun(node: UInt32(node), nodeCount: 1, gpuMask: UInt16(bits & 3))
-                    let placement = Placement(
-                        pool: PoolSlot(0), tier: .node, gpusPerWorker: 1, cpuMillisPerWorker: 1, memoryMiBPerWorker: 1,
-                        runs: [run])
+                    var placement = PackerTests.hold(UInt16(bits & 3), node: node)
+                    placement.parts[0].need = WorkerNeed(gpus: 1, cpuMillis: 1, memoryMiB: 1)
                     taken.append(placement)
                     packer.take(placement)
-                    reference.take(placement)
+                    _ = reference.fleet.take(placement)
                 }
                 packer.setSchedulable(pool: 0, node: node, bits & 4 == 0)
-                reference.setSchedulable(pool: 0, node: node, bits & 4 == 0)
+                reference.fleet.setSchedulable(pool: 0, node: node, bits & 4 == 0)
             }
-            for at in gangs.indices {
-                for workers in 1...7 {
-                    gangs[at].workers = workers
-                    var placement = Placement.none
-                    let found = packer.find(gangs[at], into: &placement)
-                    let expected = reference.find(
-                        workers: workers, demand: demands[at / 4], scope: gangs[at].scope, pools: [(pool: 0, rank: 0)])
-                    let isRight =
-                        found == (expected != nil) && placement.masks == expected?.masks ?? []
-                        && (!found || placement.tier == expected?.tier)
-                    if !isRight {
-                        Issue.record("state \(state), \(workers) of \(demands[at / 4]) in \(gangs[at].scope)")
+            for (number, demand) in demands.enumerated() {
+                let form = GangForm(groups: [GangForm.Group(count: 1, demand: demand)], scope: .pool)
+                let rooms = Self.tiers.map { reference.room(form, 0, candidate, tier: $0).max() ?? 0 }
+                for scope in Self.tiers.indices {
+                    for workers in 1...7 {
+                        let at = number * Self.tiers.count + scope
+                        gangs[at].resize(to: workers)
+                        var placement = Placement.none
+                        let found = packer.find(gangs[at], into: &placement)
+                        let tier = (0...scope).first { rooms[$0] >= workers }
+                        let isRight =
+                            found
+                            ? placement.tier == tier.map { Self.tiers[$0] } && placement.workerCount == workers
+                                && reference.fleet.faults(taking: placement).isEmpty
+                            : tier == nil
+                        if !isRight { Issue.record("state \(state), \(workers) of \(demand) in \(Self.tiers[scope])") }
                     }
                 }
             }
             let fault = packer.firstFault()
             #expect(fault == nil, "state \(state)")
             for placement in taken { packer.give(placement) }
+        }
+    }
+
+    /// What a job of the menu may be: whole GPUs, shares, none, close, apart, alone, elastic, and of two groups.
+    static let menu: [GangForm] = [
+        form(Group(count: 1, demand: Demand(gpus: 1))),
+        form(Group(count: 2, demand: Demand(gpus: 2)), scope: .domain),
+        form(Group(count: 3, demand: Demand(gpus: 1)), scope: .block, preferred: .node),
+        form(Group(count: 1, demand: Demand(gpus: 1, gpuMilli: 600))),
+        form(Group(count: 3, demand: Demand(gpus: 1, gpuMilli: 400)), scope: .node),
+        form(Group(count: 2, demand: Demand(gpus: 0, cpuMillis: 1, memoryMiB: 1))),
+        form(Group(count: 2, demand: Demand(gpus: 1), segment: Segment(size: 2, tier: .node))),
+        form(Group(count: 2, demand: Demand(gpus: 1), spread: Spread(workersPerNode: 1, workersPerDomain: 1))),
+        form(Group(count: 1, demand: Demand(gpus: 1)), exclusive: .domain),
+        form(Group(count: 1, maxCount: 4, demand: Demand(gpus: 1))),
+        form(Group(count: 1, demand: Demand(gpus: 2)), Group(count: 2, demand: Demand(gpus: 1, gpuMilli: 500))),
+        form(Group(count: 2, demand: Demand(gpus: 1)), Group(count: 1, demand: Demand(gpus: 2)), scope: .block),
+    ]
+
+    typealias Group = GangForm.Group
+
+    static func form(_ groups: Group..., scope: Tier = .pool, preferred: Tier? = nil, exclusive: Tier? = nil)
+        -> GangForm
+    {
+        GangForm(groups: groups, scope: scope, preferred: preferred, exclusive: exclusive)
+    }
+
+    @Test(arguments: arrangements.indices)
+    func `Three jobs of a menu on three nodes are placed as the reference says, and given back in any order`(
+        arrangement: Int
+    ) {
+        var harness = Harness(layout: Self.layout(arrangement), spec: Self.spec)
+        harness.placeAll(3, of: Self.menu)
+        #expect(harness.tally.searches == 12 + 12 * 12 + 12 * 12 * 12)
+        #expect(harness.tally.missed == 0 && harness.tally.tooHard == 0)
+    }
+}
+
+extension Harness {
+    /// One pool, in which jobs come from a menu.
+    init(layout: PoolLayout, spec: PoolSpec) {
+        self.init(seed: 0, pools: 1...1, features: [])
+        packer.remove(pool: 0)
+        reference.fleet.remove(pool: 0)
+        pools = [DrawnPool(spec: spec, grown: spec.topology)]
+        layouts = [layout]
+        packer.put(pool: 0, layout: layout, spec: spec)
+        reference.fleet.put(pool: 0, layout: layout, spec: spec)
+    }
+
+    /// Every job of a menu is placed where it fits, after it every other one, and so on to a depth. After each, the state is
+    /// what it was before, in whatever order the jobs are given back.
+    mutating func placeAll(_ depth: Int, of menu: [GangForm]) {
+        if depth == 0 || !isSound { return }
+        for form in menu {
+            let before = packer.digest()
+            let count = held.count
+            let placement = search(form, [Candidate(pool: 0, rank: 0, priceMicroUSDPerGPUHour: 1000)])
+            if let placement { take(placement) }
+            if depth == 1 { checkAll() }
+            placeAll(depth - 1, of: menu)
+            if depth == 1, held.count == 3 {
+                // The first is given back and taken again while the others stay.
+                packer.give(held[0])
+                let canTake = packer.canTake(held[0])
+                check(canTake, "what was given back cannot be taken")
+                packer.take(held[0])
+            }
+            if held.count > count, let last = held.popLast() {
+                packer.give(last)
+                let faults = reference.fleet.give(last)
+                check(faults.isEmpty, "\(faults)")
+            }
+            let after = packer.digest()
+            check(after == before, "taking and giving back changed the state")
         }
     }
 }

@@ -7,31 +7,58 @@ import Testing
 
 @Suite struct PackerTests {
     static let shape = NodeShape(gpus: 4, cpuMillis: 4000, memoryMiB: 4096)
+    static let spec = spec()
+
+    static func spec(
+        _ shape: NodeShape = shape, allowsGPUShares: Bool = false, sparesPerDomain: Int = 0
+    ) -> PoolSpec {
+        PoolSpec(
+            name: "pool", provider: "aws", region: "east", accelerator: "gb300", node: shape, topology: .nodes([]),
+            allowsGPUShares: allowsGPUShares, sparesPerDomain: sparesPerDomain)
+    }
 
     static func packer(blocks: Int, domainsPerBlock: Int, nodesPerDomain: Int, pools: Int = 1) -> Packer {
         var packer = Packer()
         let layout = PoolLayout(
             .counts(blocks: blocks, domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain))
-        for number in 0..<pools { packer.put(pool: number, layout: layout, shape: shape) }
+        for number in 0..<pools { packer.put(pool: number, layout: layout, spec: spec) }
         return packer
     }
 
+    /// Workers of one GPU each on all GPUs of a mask.
     static func hold(_ gpuMask: UInt16, pool: Int = 0, node: Int, nodeCount: Int = 1) -> Placement {
-        Placement(
-            pool: PoolSlot(pool), tier: .pool, gpusPerWorker: 1, cpuMillisPerWorker: 1000, memoryMiBPerWorker: 1024,
-            runs: [NodeRun(node: UInt32(node), nodeCount: UInt16(nodeCount), gpuMask: gpuMask)])
+        let need = WorkerNeed(gpus: 1, cpuMillis: 1000, memoryMiB: 1024)
+        return Placement(
+            tier: .pool, parts: [PlacementPart(group: 0, pool: PoolSlot(pool), need: need, runEnd: 1)],
+            runs: [
+                NodeRun(
+                    node: UInt32(node), nodeCount: UInt16(nodeCount), gpuMask: gpuMask,
+                    workers: UInt16(gpuMask.nonzeroBitCount))
+            ])
+    }
+
+    static func form(_ workers: Int, gpus: Int, scope: Tier = .pool) -> GangForm {
+        GangForm(groups: [GangForm.Group(count: workers, demand: Demand(gpus: gpus))], scope: scope)
+    }
+
+    static func candidates(_ pools: [(pool: Int, rank: Int)] = [(0, 0)]) -> [Candidate] {
+        pools.map { Candidate(pool: $0.pool, rank: $0.rank) }
     }
 
     /// Places a gang or gives nil; takes it.
-    static func place(
-        _ packer: inout Packer, workers: Int, gpus: Int, scope: Scope = .pool,
-        pools: [(pool: Int, rank: Int)] = [(0, 0)]
-    ) -> Placement? {
-        let gang = packer.gang(workers: workers, demand: Demand(gpus: gpus), scope: scope, pools: pools)
+    static func place(_ packer: inout Packer, _ form: GangForm, pools: [Candidate] = candidates()) -> Placement? {
+        let gang = packer.gang(form, pools: pools)
         var placement = Placement.none
         guard packer.find(gang, into: &placement) else { return nil }
         packer.take(placement)
         return placement
+    }
+
+    static func place(
+        _ packer: inout Packer, workers: Int, gpus: Int, scope: Tier = .pool,
+        pools: [(pool: Int, rank: Int)] = [(0, 0)]
+    ) -> Placement? {
+        place(&packer, form(workers, gpus: gpus, scope: scope), pools: candidates(pools))
     }
 
     @Test func `One GPU goes to the fullest node of the fullest domain`() {
@@ -40,7 +67,7 @@ import Testing
         packer.take(Self.hold(0b0111, node: 4))
         packer.take(Self.hold(0b0001, node: 5))
         let placement = Self.place(&packer, workers: 1, gpus: 1)
-        #expect(placement?.runs == [NodeRun(node: 4, nodeCount: 1, gpuMask: 0b1000)])
+        #expect(placement?.runs == [NodeRun(node: 4, nodeCount: 1, gpuMask: 0b1000, workers: 1)])
     }
 
     @Test func `A gang larger than a domain takes domains whole and ends in the tightest`() {
@@ -65,9 +92,9 @@ import Testing
         packer.take(Self.hold(0b0001, pool: 1, node: 0))
         packer.take(Self.hold(0b0011, pool: 2, node: 0))
         let tight = Self.place(&packer, workers: 1, gpus: 1, pools: [(0, 5), (1, 5), (2, 5)])
-        #expect(tight?.pool == PoolSlot(2))
+        #expect(tight?.parts[0].pool == PoolSlot(2))
         let ranked = Self.place(&packer, workers: 1, gpus: 1, pools: [(0, 1), (1, 5), (2, 5)])
-        #expect(ranked?.pool == PoolSlot(0))
+        #expect(ranked?.parts[0].pool == PoolSlot(0))
     }
 
     @Test func `A gang that does not fit its scope is not placed at all`() {
@@ -79,14 +106,14 @@ import Testing
         #expect(Self.place(&packer, workers: 33, gpus: 1, scope: .pool) == nil)
         let after = packer.digest()
         #expect(before == after)
-        #expect(Self.place(&packer, workers: 32, gpus: 1, scope: .pool)?.gpuCount == 32)
+        #expect(Self.place(&packer, workers: 32, gpus: 1, scope: .pool)?.gpuMilli == 32_000)
     }
 
     @Test func `What a demand leaves out is the node's share by GPU, rounded down`() {
         var packer = Packer()
         packer.put(
             pool: 0, layout: PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 1)),
-            shape: NodeShape(gpus: 3, cpuMillis: 1000, memoryMiB: 100))
+            spec: Self.spec(NodeShape(gpus: 3, cpuMillis: 1000, memoryMiB: 100)))
         let needs = [
             packer.need(of: Demand(gpus: 1), pool: 0), packer.need(of: Demand(gpus: 2, cpuMillis: 0), pool: 0),
             packer.need(of: Demand(gpus: 4), pool: 0), packer.need(of: Demand(gpus: 1, cpuMillis: 1001), pool: 0),
@@ -106,14 +133,15 @@ import Testing
     @Test func `A need that no empty node holds fits no gang`() {
         var packer = Self.packer(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 2)
         let need = WorkerNeed(gpus: 1, cpuMillis: 5000, memoryMiB: 0)
-        for scope in Scope.allCases {
+        for scope in [Tier.node, .domain, .block, .pool] {
             let count = packer.gangsThatFit(workers: 1, need: need, pool: 0, scope: scope)
             let most = packer.mostWhenEmpty(need, pool: 0, scope: scope)
             #expect(count == 0 && most == 0)
         }
         let gang = packer.gang(
-            workers: 1, demand: Demand(gpus: 1, cpuMillis: 5000), scope: .pool, pools: [(pool: 0, rank: 0)])
-        #expect(gang.targets.isEmpty)
+            GangForm(groups: [GangForm.Group(count: 1, demand: Demand(gpus: 1, cpuMillis: 5000))], scope: .pool),
+            pools: Self.candidates())
+        #expect(gang.isEmpty)
         var placement = Placement.none
         let found = packer.find(gang, into: &placement)
         #expect(!found)
@@ -124,10 +152,12 @@ import Testing
             (0..<count).map { NodeListing(name: "\(domain)-\($0)", domain: domain, block: block) }
         }
         var packer = Packer()
-        packer.put(pool: 3, layout: PoolLayout(.nodes(listings)), shape: Self.shape)
+        packer.put(pool: 3, layout: PoolLayout(.nodes(listings)), spec: Self.spec)
         let need = WorkerNeed(gpus: 2, cpuMillis: 0, memoryMiB: 0)
         var most: [Int] = []
-        for scope in Scope.allCases { most.append(packer.mostWhenEmpty(need, pool: 3, scope: scope)) }
+        for scope in [Tier.node, .domain, .block, .pool] {
+            most.append(packer.mostWhenEmpty(need, pool: 3, scope: scope))
+        }
         #expect(most == [2, 8, 10, 18])
     }
 
@@ -149,14 +179,14 @@ import Testing
     @Test func `Trimming lets idle indexes go and keeps those that are claimed`() {
         var packer = Packer(idleIndexesPerPool: 2)
         packer.put(
-            pool: 0, layout: PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 2)), shape: Self.shape)
-        _ = packer.gang(workers: 1, demand: Demand(gpus: 1), scope: .node, pools: [(pool: 0, rank: 0)])
+            pool: 0, layout: PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 2)), spec: Self.spec)
+        _ = packer.gang(PackerTests.form(1, gpus: 1, scope: .node), pools: PackerTests.candidates())
         let before = packer.generation
         packer.trimIndexes { _, need in need.gpus == 1 }
         let untouched = packer.generation
         #expect(untouched == before)
         for gpus in 2...4 {
-            _ = packer.gang(workers: 1, demand: Demand(gpus: gpus), scope: .node, pools: [(pool: 0, rank: 0)])
+            _ = packer.gang(PackerTests.form(1, gpus: gpus, scope: .node), pools: PackerTests.candidates())
         }
         packer.trimIndexes { _, _ in true }
         let claimed = packer.generation
@@ -169,7 +199,8 @@ import Testing
         #expect(after == before + 2)
         let fault = packer.firstFault()
         #expect(fault == nil)
-        #expect(Self.place(&packer, workers: 1, gpus: 1)?.runs == [NodeRun(node: 0, nodeCount: 1, gpuMask: 1)])
+        #expect(
+            Self.place(&packer, workers: 1, gpus: 1)?.runs == [NodeRun(node: 0, nodeCount: 1, gpuMask: 1, workers: 1)])
     }
 
     @Test func `One very large domain among small ones costs no memory for fits that do not occur`() {
@@ -178,7 +209,7 @@ import Testing
         var packer = Packer()
         packer.put(
             pool: 0, layout: PoolLayout(.nodes(listings + single)),
-            shape: NodeShape(gpus: 16, cpuMillis: 16_000, memoryMiB: 16_384))
+            spec: Self.spec(NodeShape(gpus: 16, cpuMillis: 16_000, memoryMiB: 16_384)))
         let placement = Self.place(&packer, workers: 65_536, gpus: 1)
         #expect(placement?.tier == .domain)
         let bytes = packer.bytes
@@ -217,10 +248,10 @@ import Testing
     @Test func `A gang older than the pools stops the process`() async {
         await #expect(processExitsWith: .failure) {
             var packer = PackerTests.packer(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 1)
-            let gang = packer.gang(workers: 1, demand: Demand(gpus: 1), scope: .node, pools: [(pool: 0, rank: 0)])
+            let gang = packer.gang(PackerTests.form(1, gpus: 1, scope: .node), pools: PackerTests.candidates())
             packer.put(
                 pool: 1, layout: PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 1)),
-                shape: PackerTests.shape)
+                spec: PackerTests.spec)
             var placement = Placement.none
             _ = packer.find(gang, into: &placement)
         }

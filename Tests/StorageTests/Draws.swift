@@ -135,14 +135,16 @@ struct Draw: RandomNumberGenerator {
     mutating func mix() -> DemandMix {
         DemandMix(
             entries: mixEntries(), arrivals: next(), step: next(), inUse: mixEntries(), version: next(),
-            nextVersionAt: next())
+            nextVersionAt: next(), pricedFreeMilli: number())
     }
 
     private mutating func mixEntries() -> [MixEntry] {
         list(20) {
-            MixEntry(
+            var entry = MixEntry(
                 demand: $0.demand(), workers: $0.number(), tier: $0.choice(Tier.self),
                 accelerators: $0.list { $0.text() }, weight: $0.next())
+            entry.scarcity = $0.next()
+            return entry
         }
     }
 

@@ -26,42 +26,67 @@ public struct SeededRandom: RandomNumberGenerator, Sendable {
     public mutating func chance(percent: Int) -> Bool { pick(1...100) <= percent }
 }
 
-/// A pool to be put: its arrangement, a larger one that it may grow to, and its nodes' shape.
+/// A pool to be put: its description, and the larger arrangement that it may grow to.
 public struct DrawnPool: Sendable {
-    public var topology: Topology
+    public var spec: PoolSpec
     public var grown: Topology
-    public var shape: NodeShape
+
+    public init(spec: PoolSpec, grown: Topology) {
+        self.spec = spec
+        self.grown = grown
+    }
+
+    public var topology: Topology { spec.topology }
+    public var shape: NodeShape { spec.node }
 }
 
 extension SeededRandom {
-    /// A pool of 1 to about 100 nodes, counted or listed, with 1 to 16 GPUs a node.
-    public mutating func pool() -> DrawnPool {
-        let gpus = pick([1, 2, 3, 4, 4, 6, 8, 8, 15, 16])
+    /// A pool of 1 to about 100 nodes, or 1 to about 8 where it is small, counted or listed, with 1 to 16 GPUs a node, that
+    /// is sold at one of a few prices in one of a few regions; sometimes with shares, spare nodes or cliques.
+    public mutating func pool(number: Int = 0, isSmall: Bool = false) -> DrawnPool {
+        let gpus = isSmall ? pick(1...4) : pick([1, 2, 3, 4, 4, 6, 8, 8, 15, 16])
         let shape = NodeShape(
             gpus: gpus, cpuMillis: pick([gpus * 1000, gpus * 12_500 + 7, 0]),
             memoryMiB: pick([gpus * 4096, gpus * 999 + 1, 0]))
+        let most = isSmall ? 2 : 6
+        let topology: Topology
+        let grown: Topology
         if chance(percent: 50) {
-            let (domainsPerBlock, nodesPerDomain) = (pick(1...6), pick(1...6))
-            let blocks = pick(1...3)
+            let (domainsPerBlock, nodesPerDomain) = (pick(1...most), pick(1...most))
+            let blocks = pick(1...(isSmall ? 2 : 3))
+            let cliques = chance(percent: 20) && nodesPerDomain % 2 == 0 ? 2 : 1
             func counts(_ blocks: Int) -> Topology {
-                .counts(blocks: blocks, domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain)
+                .counts(
+                    blocks: blocks, domainsPerBlock: domainsPerBlock, nodesPerDomain: nodesPerDomain,
+                    cliquesPerDomain: cliques)
             }
-            return DrawnPool(topology: counts(blocks), grown: counts(blocks + pick(0...2)), shape: shape)
+            (topology, grown) = (counts(blocks), counts(blocks + pick(0...2)))
+        } else {
+            let listings = self.listings(blocks: 0..<pick(1...(isSmall ? 2 : 4)), most: most)
+            let more = self.listings(blocks: 10..<10 + pick(0...2), most: most)
+            (topology, grown) = (.nodes(listings), .nodes(listings + more))
         }
-        let listings = self.listings(blocks: 0..<pick(1...4))
-        let more = self.listings(blocks: 10..<10 + pick(0...2))
-        return DrawnPool(topology: .nodes(listings), grown: .nodes(listings + more), shape: shape)
+        return DrawnPool(
+            spec: PoolSpec(
+                name: "pool-\(number)", provider: pick(["aws", "gcp"]), region: pick(["east", "west"]),
+                accelerator: pick(["gb300", "h100"]), node: shape, topology: topology,
+                allowsGPUShares: chance(percent: 50),
+                sparesPerDomain: chance(percent: 20) ? pick(1...2) : 0,
+                priceMicroUSDPerGPUHour: Int64(pick([0, 1_000_000, 2_000_000, 2_000_000, 2_345_671, 8_000_003]))),
+            grown: grown)
     }
 
     /// Nodes of domains of unequal sizes in blocks of unequal sizes.
-    private mutating func listings(blocks: Range<Int>) -> [NodeListing] {
+    private mutating func listings(blocks: Range<Int>, most: Int) -> [NodeListing] {
         var listings: [NodeListing] = []
         for block in blocks {
-            for domain in 0..<pick(1...5) {
-                for node in 0..<pick(1...6) {
+            for domain in 0..<pick(1...max(2, most - 1)) {
+                let hasCliques = chance(percent: 20)
+                for node in 0..<pick(1...most) {
                     listings.append(
                         NodeListing(
-                            name: "\(block)-\(domain)-\(node)", domain: "rack\(domain)", block: "block\(block)"))
+                            name: "\(block)-\(domain)-\(node)", domain: "rack\(domain)",
+                            clique: hasCliques ? "c\(node % 2)" : "", block: "block\(block)"))
                 }
             }
         }
@@ -87,5 +112,5 @@ extension SeededRandom {
         }
     }
 
-    public mutating func scope() -> Scope { pick(Scope.allCases) }
+    public mutating func scope() -> Tier { pick([.node, .domain, .block, .pool]) }
 }

@@ -1,245 +1,228 @@
-// What the packing core must answer, said as plainly as possible: arrays of structs, no index, everything looked at.
-// Shares no code with the core. Slow on purpose.
+// Whether a gang fits anywhere, and at what least cost, said as plainly as possible: ranks, pools, tiers and places one
+// after the other, everything looked at. Shares no code with the core. Slow on purpose.
 
 public import Model
+public import Packing
 
-/// A node, with what is free on it.
-public struct ReferenceNode: Sendable {
-    public let domain: Int
-    public let block: Int
-    public var gpuMask: UInt16
-    public var cpuMillis: Int
-    public var memoryMiB: Int
-    public var isSchedulable = true
-
-    /// How many workers fit, found by putting one after another.
-    func fit(gpus: Int, cpuMillis: Int, memoryMiB: Int) -> Int {
-        if !isSchedulable { return 0 }
-        var workers = 0
-        while (workers + 1) * gpus <= gpuMask.nonzeroBitCount && (workers + 1) * cpuMillis <= self.cpuMillis
-            && (workers + 1) * memoryMiB <= self.memoryMiB
-        {
-            workers += 1
-        }
-        return workers
-    }
-}
-
-/// A place for a gang: the GPUs on each node, with what made it the best.
-public struct ReferencePlace: Equatable, Sendable {
-    public var pool: Int
+/// A way to place a gang that the reference knows.
+public struct ReferenceFit: Equatable, Sendable {
+    /// One, or several with a split.
+    public var pools: [Int]
     public var tier: Tier
-    /// GPUs that the tightest place of this tier would leave to workers like these.
-    public var slackGPUs: Int
-    /// By rising node.
-    public var masks: [NodeMask]
-
-    public struct NodeMask: Equatable, Sendable {
-        public var node: Int
-        public var gpuMask: UInt16
-
-        public init(node: Int, gpuMask: UInt16) {
-            self.node = node
-            self.gpuMask = gpuMask
-        }
-    }
+    /// Price and topology of its least counts, the lowest there is; nil where the reference does not know it.
+    public var cost: Int64?
+    /// The most workers that one place of `tier` could give its first group.
+    public var room: Int?
 }
 
-public struct ReferencePool: Sendable {
-    public let shape: NodeShape
-    public private(set) var nodes: [ReferenceNode] = []
-
-    init(_ layout: PoolLayout, shape: NodeShape) {
-        self.shape = shape
-        grow(to: layout)
-    }
-
-    fileprivate mutating func grow(to layout: PoolLayout) {
-        for block in 0..<layout.blockCount {
-            for domain in Int(layout.blockStart[block])..<Int(layout.blockStart[block + 1]) {
-                for node in Int(layout.domainStart[domain])..<Int(layout.domainStart[domain + 1])
-                where node >= nodes.count {
-                    nodes.append(
-                        ReferenceNode(
-                            domain: domain, block: block, gpuMask: UInt16((1 << UInt32(shape.gpus)) - 1),
-                            cpuMillis: shape.cpuMillis, memoryMiB: shape.memoryMiB))
-                }
-            }
-        }
-    }
-
-    fileprivate mutating func change(_ node: Int, _ body: (inout ReferenceNode) -> Void) { body(&nodes[node]) }
-
-    /// What one worker takes here, or nil where an empty node holds none.
-    public func need(of demand: Demand) -> (gpus: Int, cpuMillis: Int, memoryMiB: Int)? {
-        let cpuMillis = demand.cpuMillis ?? shape.cpuMillis * demand.gpus / shape.gpus
-        let memoryMiB = demand.memoryMiB ?? shape.memoryMiB * demand.gpus / shape.gpus
-        if demand.gpus > shape.gpus || cpuMillis > shape.cpuMillis || memoryMiB > shape.memoryMiB { return nil }
-        return (demand.gpus, cpuMillis, memoryMiB)
-    }
-
-    /// Workers that fit in each node.
-    func fits(_ demand: Demand) -> [Int] {
-        guard let need = need(of: demand) else { return nodes.map { _ in 0 } }
-        return nodes.map { $0.fit(gpus: need.gpus, cpuMillis: need.cpuMillis, memoryMiB: need.memoryMiB) }
-    }
-
-    /// Workers that fit in each place of `scope`.
-    public func fits(_ demand: Demand, scope: Scope) -> [Int] {
-        var sums = [Int](repeating: 0, count: nodes.count + 1)
-        for (node, fit) in fits(demand).enumerated() {
-            switch scope {
-            case .node: sums[node] += fit
-            case .domain: sums[nodes[node].domain] += fit
-            case .block: sums[nodes[node].block] += fit
-            case .pool: sums[0] += fit
-            }
-        }
-        return sums
-    }
-
-    /// The place for a gang, the pool's number left at 0; nil where it does not fit.
-    public func place(workers: Int, demand: Demand, scope: Scope) -> ReferencePlace? {
-        let fits = fits(demand)
-        for tier in Scope.allCases where tier.rawValue <= scope.rawValue {
-            let holding = self.fits(demand, scope: tier).enumerated().filter { $0.element >= workers }
-            guard let tightest = holding.map(\.element).min() else { continue }
-            let domainFits = self.fits(demand, scope: .domain)
-            var counts = [Int](repeating: 0, count: nodes.count)
-            switch tier {
-            case .node:
-                let best = holding.map(\.offset).min {
-                    (fits[$0], domainFits[nodes[$0].domain], $0) < (fits[$1], domainFits[nodes[$1].domain], $1)
-                }
-                if let best { counts[best] = workers }
-            case .domain:
-                let best = holding.map(\.offset).min { (domainFits[$0], $0) < (domainFits[$1], $1) }
-                if let best { fill(best, workers, fits, &counts) }
-            case .block:
-                let blockFits = self.fits(demand, scope: .block)
-                let best = holding.map(\.offset).min {
-                    (fewestDomains(workers, in: domains(ofBlock: $0), domainFits), blockFits[$0], $0)
-                        < (fewestDomains(workers, in: domains(ofBlock: $1), domainFits), blockFits[$1], $1)
-                }
-                if let best { spread(workers, over: domains(ofBlock: best), fits, domainFits, &counts) }
-            case .pool: spread(workers, over: domains(ofBlock: nil), fits, domainFits, &counts)
-            }
-            return ReferencePlace(
-                pool: 0, tier: tier.tier, slackGPUs: (tightest - workers) * demand.gpus,
-                masks: counts.indices.filter { counts[$0] > 0 }.map {
-                    ReferencePlace.NodeMask(node: $0, gpuMask: lowest(counts[$0] * demand.gpus, of: nodes[$0].gpuMask))
-                })
-        }
-        return nil
-    }
-
-    func domains(ofBlock block: Int?) -> [Int] {
-        var domains: [Int] = []
-        for node in nodes where (block == nil || node.block == block) && domains.last != node.domain {
-            domains.append(node.domain)
-        }
-        return domains
-    }
-
-    /// The roomiest domains first give the fewest.
-    func fewestDomains(_ workers: Int, in domains: [Int], _ domainFits: [Int]) -> Int {
-        var left = workers
-        var count = 0
-        for fit in domains.map({ domainFits[$0] }).sorted(by: >) where left > 0 && fit > 0 {
-            left -= fit
-            count += 1
-        }
-        return count
-    }
-
-    /// The roomiest domain whole, again and again, until one domain holds the rest: the tightest such.
-    private func spread(
-        _ workers: Int, over domains: [Int], _ fits: [Int], _ domainFits: [Int], _ counts: inout [Int]
-    ) {
-        var left = workers
-        var unused = domains
-        while left > 0 {
-            let holding = unused.filter { domainFits[$0] >= left }
-            let next = holding.min { (domainFits[$0], $0) < (domainFits[$1], $1) }
-            let roomiest = unused.min { (-domainFits[$0], $0) < (-domainFits[$1], $1) }
-            guard let domain = next ?? roomiest else { return }
-            let used = min(left, domainFits[domain])
-            fill(domain, used, fits, &counts)
-            left -= used
-            unused.removeAll { $0 == domain }
-        }
-    }
-
-    /// The roomiest nodes whole as long as they are needed whole, then the tightest node that holds the rest.
-    private func fill(_ domain: Int, _ workers: Int, _ fits: [Int], _ counts: inout [Int]) {
-        var left = workers
-        let all = nodes.indices.filter { nodes[$0].domain == domain }
-        for node in all.sorted(by: { (-fits[$0], $0) < (-fits[$1], $1) }) where fits[node] <= left {
-            counts[node] = fits[node]
-            left -= fits[node]
-        }
-        let holding = all.filter { counts[$0] == 0 && fits[$0] >= left }
-        if left > 0, let last = holding.min(by: { (fits[$0], $0) < (fits[$1], $1) }) { counts[last] = left }
-    }
-
-    private func lowest(_ count: Int, of mask: UInt16) -> UInt16 {
-        var chosen: UInt16 = 0
-        for gpu in 0..<16 where mask >> UInt16(gpu) & 1 == 1 && chosen.nonzeroBitCount < count {
-            chosen |= 1 << UInt16(gpu)
-        }
-        return chosen
-    }
+public enum ReferenceAnswer: Equatable, Sendable {
+    case nowhere
+    /// The lowest rank that holds the gang, with every pool of that rank that does; or, where only several pools together
+    /// do, one fit.
+    case fits(rank: Int, [ReferenceFit])
+    /// The search was given up: it would have taken too long.
+    case tooHard
 }
 
-/// Pools by number, as `Packer` holds them.
 public struct ReferencePacker: Sendable {
-    public private(set) var pools: [ReferencePool?] = []
+    public var fleet = ShadowFleet()
+    /// Of steps of one search over several groups.
+    public var patience = 20_000
 
     public init() {}
 
-    /// Puts an empty pool, or grows the one there.
-    public mutating func put(pool number: Int, layout: PoolLayout, shape: NodeShape) {
-        while pools.count <= number { pools.append(nil) }
-        if pools[number] == nil {
-            pools[number] = ReferencePool(layout, shape: shape)
-        } else {
-            pools[number]?.grow(to: layout)
+    /// A lower rank always goes first, and one pool before several, which may then be of that rank and all lower ones.
+    public func find(_ form: GangForm, _ candidates: [Candidate]) -> ReferenceAnswer {
+        for rank in Set(candidates.map(\.rank)).sorted() {
+            var fits: [ReferenceFit] = []
+            var isKnown = true
+            for candidate in candidates where candidate.rank == rank {
+                switch fit(form, candidate) {
+                case .fits(let fit): fits.append(fit)
+                case .nowhere: break
+                case .tooHard: isKnown = false
+                }
+            }
+            if !isKnown { return .tooHard }
+            // While it has patience for a smaller tier, a gang goes to one pool.
+            if fits.isEmpty, form.split != nil, form.scope >= .region {
+                switch split(form, candidates.filter { $0.rank <= rank }) {
+                case .fits(let fit): fits.append(fit)
+                case .nowhere: break
+                case .tooHard: return .tooHard
+                }
+            }
+            if !fits.isEmpty { return .fits(rank: rank, fits) }
         }
+        return .nowhere
     }
 
-    public mutating func remove(pool number: Int) { pools[number] = nil }
-
-    public mutating func setSchedulable(pool: Int, node: Int, _ isSchedulable: Bool) {
-        pools[pool]?.change(node) { $0.isSchedulable = isSchedulable }
+    enum OneAnswer {
+        case nowhere
+        case fits(ReferenceFit)
+        case tooHard
     }
 
-    /// The lowest rank that holds the gang, in it the smallest tier, then the least left over, then the lowest pool.
-    public func find(
-        workers: Int, demand: Demand, scope: Scope, pools candidates: [(pool: Int, rank: Int)]
-    ) -> ReferencePlace? {
-        var best: (rank: Int, place: ReferencePlace)?
-        for (number, rank) in candidates {
-            guard var place = pools[number]?.place(workers: workers, demand: demand, scope: scope) else { continue }
-            place.pool = number
-            let key = (rank, place.tier, place.slackGPUs, number)
-            if let best, (best.rank, best.place.tier, best.place.slackGPUs, best.place.pool) <= key { continue }
-            best = (rank, place)
-        }
-        return best?.place
-    }
+    // MARK: One pool
 
-    public mutating func take(_ placement: Placement) { change(placement, sign: -1) }
-
-    public mutating func give(_ placement: Placement) { change(placement, sign: 1) }
-
-    private mutating func change(_ placement: Placement, sign: Int) {
-        placement.forEachNode { node, gpuMask in
-            let workers = gpuMask.nonzeroBitCount / Int(placement.gpusPerWorker)
-            pools[placement.pool.index]?.change(node) {
-                $0.gpuMask ^= gpuMask
-                $0.cpuMillis += sign * workers * Int(placement.cpuMillisPerWorker)
-                $0.memoryMiB += sign * workers * Int(placement.memoryMiBPerWorker)
+    /// The smallest tier of one pool that holds the gang's least counts.
+    func fit(_ form: GangForm, _ candidate: Candidate) -> OneAnswer {
+        guard let needs = needs(form, candidate) else { return .nowhere }
+        for tier in [Tier.node, .domain, .block, .pool] where tier <= form.scope {
+            if needs.count == 1 {
+                let room = room(form, 0, candidate, tier: tier).max() ?? 0
+                if room < needs[0].least { continue }
+                let cost = leastCost(form, needs, candidate, tier: tier)
+                return .fits(ReferenceFit(pools: [candidate.pool], tier: tier, cost: cost, room: room))
+            }
+            switch search(form, candidate, tier: tier) {
+            case .some(true):
+                let cost = leastCost(form, needs, candidate, tier: tier)
+                return .fits(ReferenceFit(pools: [candidate.pool], tier: tier, cost: cost))
+            case .some(false): break
+            case .none: return .tooHard
             }
         }
+        return .nowhere
+    }
+
+    /// What each group takes in a pool and how many of it at least; nil where an empty node cannot hold a worker.
+    func needs(_ form: GangForm, _ candidate: Candidate) -> [(need: WorkerNeed, least: Int)]? {
+        guard let pool = fleet.pools[candidate.pool] else { return nil }
+        var needs: [(need: WorkerNeed, least: Int)] = []
+        for (at, group) in form.groups.enumerated() {
+            guard let need = pool.need(of: group.demand) else { return nil }
+            needs.append((need, PlacementRules.counts(form, at, speedMilli: candidate.speedMilli).least))
+        }
+        return needs
+    }
+
+    /// The most workers of one group alone that each place of a tier could hold, by definition: what fits in each node, no
+    /// more in a node or domain than the spread allows, and whole segments only.
+    public func room(_ form: GangForm, _ at: Int, _ candidate: Candidate, tier: Tier) -> [Int] {
+        guard let pool = fleet.pools[candidate.pool], let need = pool.need(of: form.groups[at].demand) else {
+            return []
+        }
+        let (group, size) = (form.groups[at], form.groups[at].segment?.size ?? 1)
+        func whole(_ room: Int, in tier: Tier) -> Int {
+            var room = room
+            if tier == .node { room = min(room, group.spread.workersPerNode ?? room) }
+            if tier <= .domain { room = min(room, group.spread.workersPerDomain ?? room) }
+            if let segment = group.segment, segment.tier <= tier { room -= room % size }
+            return room
+        }
+        var rooms = pool.nodes.indices.map { node in
+            let mayUse = fleet.mayUse(
+                pool: candidate.pool, node: node, usesSpares: form.usesSpares, exclusive: form.exclusive)
+            return mayUse ? whole(pool.nodes[node].fit(need), in: .node) : 0
+        }
+        for next in [Tier.domain, .block, .pool] where next <= tier {
+            var sums = [Int](repeating: 0, count: pool.nodes.count)
+            let below = Tier(rawValue: next.rawValue - 1) ?? .node
+            var counted: Set<Int> = []
+            for node in pool.nodes.indices where counted.insert(pool.place(below, ofNode: node)).inserted {
+                sums[pool.place(next, ofNode: node)] += rooms[pool.place(below, ofNode: node)]
+            }
+            rooms = sums.map { whole($0, in: next) }
+        }
+        // A gang that stands in one place has no segment cut by it, but only whole ones.
+        return rooms.map { $0 - $0 % size }
+    }
+
+    /// The least price and topology of a gang at its least counts in a place of `tier`; nil where it is not known.
+    private func leastCost(
+        _ form: GangForm, _ needs: [(need: WorkerNeed, least: Int)], _ candidate: Candidate, tier: Tier
+    ) -> Int64? {
+        if form.exclusive != nil { return exclusiveCost(form, needs.map(\.least), candidate, tier: tier) }
+        let price = needs.reduce(Int64(0)) { sum, group in
+            sum + (Int64(group.least * group.need.totalMilli) * candidate.priceMicroUSDPerGPUHour + 999) / 1000
+        }
+        return price + PlacementRules.topology(form, tier: tier, price: price)
+    }
+
+    /// Whether some place of a tier holds the least counts of all groups, by trying every way; nil where it is not known.
+    public func search(_ form: GangForm, _ candidate: Candidate, tier: Tier) -> Bool? {
+        guard let pool = fleet.pools[candidate.pool], let needs = needs(form, candidate) else { return false }
+        var isKnown = true
+        for place in Set(pool.nodes.indices.map { pool.place(tier, ofNode: $0) }).sorted() {
+            var search = ReferenceSearch(form, needs.map(\.least), patience: patience)
+            search.add(fleet, candidate, needs.map(\.need), nodes: pool.nodes(in: tier, place))
+            switch search.run() {
+            case .some(true): return true
+            case .some(false): break
+            case .none: isKnown = false
+            }
+        }
+        return isKnown ? false : nil
+    }
+
+    // MARK: Several pools
+
+    /// Whether several pools together hold the gang, and for one group at what least cost: all sets of pools are looked at.
+    func split(_ form: GangForm, _ candidates: [Candidate]) -> OneAnswer {
+        guard let split = form.split else { return .nowhere }
+        let able = candidates.filter { needs(form, $0) != nil }
+        var best: ReferenceFit?
+        var isKnown = true
+        for bits in 0..<1 << able.count {
+            let set = able.indices.filter { bits >> $0 & 1 == 1 }.map { able[$0] }
+            if set.count < 2 || set.count > split.maxPools || !standTogether(form, set) { continue }
+            let needs = set.compactMap { self.needs(form, $0) }
+            if form.groups.count == 1 {
+                guard let cost = leastCost(form, needs.map { $0[0] }, over: set) else { continue }
+                if best.map({ cost < $0.cost ?? 0 }) ?? true {
+                    let known = form.exclusive == nil ? cost : nil
+                    best = ReferenceFit(pools: set.map(\.pool), tier: tier(set), cost: known)
+                }
+                continue
+            }
+            var search = ReferenceSearch(form, needs[0].map(\.least), patience: patience)
+            for (at, candidate) in set.enumerated() {
+                let nodes = fleet.pools[candidate.pool]?.nodes.indices ?? 0..<0
+                search.add(fleet, candidate, needs[at].map(\.need), nodes: Array(nodes))
+            }
+            switch search.run() {
+            case .some(true): return .fits(ReferenceFit(pools: set.map(\.pool), tier: tier(set)))
+            case .some(false): break
+            case .none: isKnown = false
+            }
+        }
+        if let best { return .fits(best) }
+        return isKnown ? .nowhere : .tooHard
+    }
+
+    /// Pools of one region or provider where the scope says so, and of one speed where workers are counted by it.
+    private func standTogether(_ form: GangForm, _ set: [Candidate]) -> Bool {
+        if form.scaleBySpeed && Set(set.map(\.speedMilli)).count > 1 { return false }
+        return tier(set) <= form.scope
+    }
+
+    private func tier(_ set: [Candidate]) -> Tier {
+        if Set(set.map(\.region)).count == 1 { return .region }
+        return Set(set.map(\.provider)).count == 1 ? .provider : .fleet
+    }
+
+    /// The least cost of one group over all pools of a set: the fewest workers in each, the rest to the cheapest first.
+    /// Nil where they do not hold it exactly.
+    private func leastCost(
+        _ form: GangForm, _ needs: [(need: WorkerNeed, least: Int)], over set: [Candidate]
+    ) -> Int64? {
+        let (size, wanted) = (form.groups[0].segment?.size ?? 1, needs[0].least)
+        let asked = form.split?.minWorkersPerPool ?? 1
+        let fewest = min((asked + size - 1) / size * size, wanted)
+        let rooms = set.map { room(form, 0, $0, tier: .pool)[0] }
+        if rooms.contains(where: { $0 < fewest }) || fewest * set.count > wanted { return nil }
+        var left = wanted - fewest * set.count
+        var price: Int64 = 0
+        func perWorker(_ at: Int) -> Int64 {
+            Int64(needs[at].need.totalMilli) * set[at].priceMicroUSDPerGPUHour
+        }
+        for at in set.indices.sorted(by: { perWorker($0) < perWorker($1) }) {
+            let more = min(left, rooms[at] - fewest)
+            left -= more
+            price += (Int64(fewest + more) * perWorker(at) + 999) / 1000
+        }
+        if left > 0 { return nil }
+        return price + PlacementRules.topology(form, tier: tier(set), price: price)
     }
 }

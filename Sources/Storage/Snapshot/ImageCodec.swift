@@ -29,6 +29,7 @@ extension ByteWriter {
 
     private mutating func mix(_ mix: DemandMix) {
         for number in [mix.arrivals, mix.step, mix.version, mix.nextVersionAt] { varint(number) }
+        signed(mix.pricedFreeMilli)
         for entries in [mix.entries, mix.inUse] {
             list(entries) { writer, entry in
                 writer.demand(entry.demand)
@@ -36,6 +37,7 @@ extension ByteWriter {
                 writer.byte(entry.tier.rawValue)
                 writer.list(entry.accelerators) { $0.text($1) }
                 writer.varint(entry.weight)
+                writer.varint(entry.scarcity)
             }
         }
     }
@@ -145,16 +147,19 @@ struct ImageReader {
 extension ByteReader {
     fileprivate mutating func mix() throws(DecodeError) -> DemandMix {
         let (arrivals, step, version, nextVersionAt) = (try varint(), try varint(), try varint(), try varint())
+        let pricedFreeMilli: Int = try signed()
         return DemandMix(
             entries: try mixEntries(), arrivals: arrivals, step: step, inUse: try mixEntries(), version: version,
-            nextVersionAt: nextVersionAt)
+            nextVersionAt: nextVersionAt, pricedFreeMilli: pricedFreeMilli)
     }
 
     private mutating func mixEntries() throws(DecodeError) -> [MixEntry] {
         try list(leastBytes: 8) { reader throws(DecodeError) in
-            MixEntry(
+            var entry = MixEntry(
                 demand: try reader.demand(), workers: try reader.signed(), tier: try reader.choice(Tier.self),
                 accelerators: try reader.texts(), weight: try reader.varint())
+            entry.scarcity = try reader.varint()
+            return entry
         }
     }
 

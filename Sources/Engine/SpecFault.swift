@@ -1,0 +1,108 @@
+// What a pool, a job or a mix may say of itself: whatever is beyond these bounds the columns and the queue cannot hold.
+// The API refuses the same in better words before it becomes a command; here a foreign journal is refused.
+
+import Model
+
+extension PoolSpec {
+    /// What the columns cannot hold.
+    var fault: String? {
+        guard 1...Bounds.gpusPerNode ~= node.gpus, 0...Bounds.cpuMillisPerNode ~= node.cpuMillis,
+            0...Bounds.memoryMiBPerNode ~= node.memoryMiB
+        else { return "has a node out of bounds" }
+        guard 0...Bounds.priceMicroUSDPerGPUHour ~= priceMicroUSDPerGPUHour else { return "has a price out of bounds" }
+        guard 0...Bounds.nodesPerDomain ~= sparesPerDomain else { return "has spares out of bounds" }
+        return topology.isInBounds ? nil : "has a topology out of bounds"
+    }
+}
+
+extension Topology {
+    fileprivate var isInBounds: Bool {
+        let size = 1...Bounds.nodesPerPool
+        switch self {
+        case .counts(let blocks, let domainsPerBlock, let nodesPerDomain, let cliquesPerDomain):
+            // Each factor is at most 2^20, so no product overflows.
+            return size ~= blocks && size ~= domainsPerBlock && 1...Bounds.nodesPerDomain ~= nodesPerDomain
+                && size ~= blocks * domainsPerBlock * nodesPerDomain
+                && 1...nodesPerDomain ~= cliquesPerDomain && nodesPerDomain % cliquesPerDomain == 0
+        case .nodes(let listings):
+            guard size ~= listings.count, Set(listings.map(\.name)).count == listings.count else { return false }
+            let layout = PoolLayout(self)
+            return zip(layout.domainStart, layout.domainStart.dropFirst()).allSatisfy {
+                $1 - $0 <= Bounds.nodesPerDomain
+            }
+        }
+    }
+}
+
+extension JobSpec {
+    /// What the queue and the columns cannot hold.
+    var fault: String? {
+        guard 0...Bounds.priority ~= priority else { return "has priority \(priority)" }
+        guard 1...Bounds.groupsPerJob ~= workers.count else { return "has \(workers.count) worker groups" }
+        for group in workers {
+            if let fault = group.fault { return fault }
+            if let segment = group.segment, segment.tier > min(.block, scope.required) {
+                return "has a segment of a \(segment.tier.name)"
+            }
+        }
+        guard accelerators.allSatisfy({ Bounds.speedMilli ~= $0.speedMilli }) else {
+            return "has a speed out of bounds"
+        }
+        guard scope.preferred.map({ $0 < scope.required }) ?? true, 0...Bounds.patienceSeconds ~= scope.patienceSeconds
+        else { return "has a scope out of bounds" }
+        if let split {
+            guard scope.required >= .region, 2...Bounds.poolsPerSplit ~= split.maxPools,
+                1...Bounds.workersPerJob ~= split.minWorkersPerPool
+            else { return "has a split out of bounds" }
+        }
+        if let exclusive, exclusive != .domain && exclusive != .block { return "is alone in a \(exclusive.name)" }
+        return usesSpares && !isPreemptible ? "uses spares and is not preemptible" : nil
+    }
+}
+
+extension WorkerGroup {
+    fileprivate var fault: String? {
+        let workers = 1...Bounds.workersPerJob
+        guard workers ~= count, workers ~= maxCount, count <= maxCount else { return "has \(count) workers" }
+        if let fault = demand.fault { return fault }
+        if let segment {
+            guard workers ~= segment.size, count % segment.size == 0, maxCount % segment.size == 0 else {
+                return "has segments of \(segment.size) workers"
+            }
+        }
+        guard workers ~= spread.workersPerNode ?? 1, workers ~= spread.workersPerDomain ?? 1 else {
+            return "has a spread out of bounds"
+        }
+        return nil
+    }
+}
+
+extension Demand {
+    fileprivate var fault: String? {
+        guard 0...Bounds.gpusPerNode ~= gpus, 1...1000 ~= gpuMilli, gpuMilli == 1000 || gpus == 1,
+            0...Bounds.cpuMillisPerNode ~= cpuMillis ?? 0, 0...Bounds.memoryMiBPerNode ~= memoryMiB ?? 0,
+            // Without end of them would fit in a node.
+            gpus > 0 || cpuMillis ?? 0 > 0 || memoryMiB ?? 0 > 0
+        else { return "has a worker out of bounds" }
+        return nil
+    }
+}
+
+extension DemandMix {
+    /// What no history of arrivals leads to, as far as it would lead to a trap.
+    var fault: String? {
+        // All weights together stay below the largest step times the arrivals that it takes to halve it, and a bit.
+        let weights: Range<UInt64> = 0..<1 << 57
+        for entry in entries + inUse {
+            guard entry.demand.fault == nil, 1...Bounds.workersPerJob ~= entry.workers, weights ~= entry.weight,
+                entry.scarcity <= 1 << 24
+            else {
+                return "the mix has an entry out of bounds"
+            }
+        }
+        guard entries.count <= Self.mostEntries, inUse.count <= Self.mostEntries, 1 << 20..<1 << 40 ~= step,
+            arrivals < 1 << 62, version < 1 << 62, nextVersionAt < 1 << 62, 0..<1 << 48 ~= pricedFreeMilli
+        else { return "the mix is out of bounds" }
+        return nil
+    }
+}

@@ -1,0 +1,131 @@
+// The node on which one worker does least harm to the demand that usually comes: for each kind of worker the states of nodes
+// by how much the potential rises when the worker comes. For pools where a node is more than a count of free GPUs.
+
+import HeapModule
+import Model
+
+/// The states of a pool's nodes and, for each need that was asked for, those that hold a worker in order of harm.
+struct NodeScoring: ~Copyable {
+    private var free: FreeStates
+    private var orders: [Order] = []
+    private var mix = PoolMix()
+
+    /// One need's states: the least harm first.
+    private struct Order {
+        let need: WorkerNeed
+        var heap = Heap<Entry>()
+        /// What the heap was made for.
+        var version: UInt64 = 0
+        var epoch: UInt64 = 0
+        /// States born up to here are in the heap.
+        var born = 0
+    }
+
+    private struct Entry: Comparable {
+        /// Rise of the potential.
+        let rise: Int64
+        /// Less is left on a node, then the state itself decides, whatever its number.
+        let tie: UInt64
+        let hash: UInt64
+        let state: UInt32
+
+        static func < (left: Entry, right: Entry) -> Bool {
+            if left.rise != right.rise { return left.rise < right.rise }
+            return left.tie != right.tie ? left.tie < right.tie : left.hash < right.hash
+        }
+    }
+
+    init(nodes: Int) { free = FreeStates(nodes: nodes) }
+
+    init(copying other: borrowing NodeScoring) {
+        free = FreeStates(copying: other.free)
+        orders = other.orders
+        mix = other.mix
+    }
+
+    var bytes: Int { free.bytes + orders.reduce(0) { $0 + $1.heap.count * MemoryLayout<Entry>.stride } }
+
+    mutating func setMix(_ mix: PoolMix) { self.mix = mix }
+
+    /// Takes note of what is free on a node now, or that it is not open.
+    mutating func note(_ node: Int, _ state: FreeState?) {
+        free.put(node, in: state.map { free.number(of: $0) })
+    }
+
+    /// Where one worker does least harm: the lowest node of the best state, the rise of the potential, and for a share the
+    /// free thousandths of the GPU that it takes. Nil where no open node holds it.
+    mutating func best(_ need: WorkerNeed) -> (node: Int, rise: Int64, leftover: Int, gpuMilli: Int)? {
+        free.tidy()
+        let at = orders.firstIndex { $0.need == need } ?? orders.count
+        if at == orders.count { orders.append(Order(need: need)) }
+        if orders[at].version != mix.priceVersion || orders[at].epoch != free.epoch
+            || orders[at].heap.count > 2 * free.live + 256
+        {
+            orders[at].heap = Heap()
+            orders[at].version = mix.priceVersion
+            orders[at].epoch = free.epoch
+            orders[at].born = free.born.count
+            for state in free.states.indices where free.isLive(state) { add(state, to: at) }
+        }
+        while orders[at].born < free.born.count {
+            let state = Int(free.born[orders[at].born])
+            orders[at].born += 1
+            if free.isLive(state) { add(state, to: at) }
+        }
+        while let entry = orders[at].heap.min {
+            if free.isLive(Int(entry.state)) {
+                let node = free.lowestNode(Int(entry.state))
+                return (node, entry.rise, Int(entry.tie), rise(Int(entry.state), need)?.gpuMilli ?? 1000)
+            }
+            orders[at].heap.removeMin()
+        }
+        return nil
+    }
+
+    private mutating func add(_ state: Int, to at: Int) {
+        guard let (rise, _) = rise(state, orders[at].need) else { return }
+        let tie = leftover(state, orders[at].need)
+        orders[at].heap.insert(Entry(rise: rise, tie: tie, hash: free.hash(state), state: UInt32(state)))
+    }
+
+    /// What is left on a node of a state after one worker, in millionths of the largest node's GPUs and CPU.
+    private func leftover(_ state: Int, _ need: WorkerNeed) -> UInt64 {
+        let gpu = (free.states[state].freeMilli - need.totalMilli) * 1_000_000 / mix.mostNodeMilli
+        let cpu = (free.states[state].cpuMillis - need.cpuMillis) * 1_000_000 / mix.mostNodeCPUMillis
+        return UInt64(gpu + cpu)
+    }
+
+    /// How many workers of a need all open nodes hold, each node alone. Cost: the states.
+    func slots(_ need: WorkerNeed) -> Int {
+        var sum = 0
+        for state in free.states.indices where free.isLive(state) && free.states[state].holds(need) {
+            sum += free.nodeCount(state) * free.states[state].count(of: need)
+        }
+        return sum
+    }
+
+    /// Idle GPU capacity of all open nodes, in thousandths of a GPU. Cost: the states.
+    var freeMilli: Int {
+        var sum = 0
+        for state in free.states.indices { sum += free.nodeCount(state) * free.states[state].freeMilli }
+        return sum
+    }
+
+    /// The least rise of the potential by one worker on a node in a state, or nil where it does not fit. A share takes the
+    /// GPU that is best for it, the fullest of equally good ones.
+    private mutating func rise(_ state: Int, _ need: WorkerNeed) -> (rise: Int64, gpuMilli: Int)? {
+        let now = free.states[state]
+        guard now.holds(need) else { return nil }
+        let before = potential(state)
+        if !need.isShare { return (potential(free.number(of: now.after(need, gpu: 0))) - before, 1000) }
+        var best: (rise: Int64, gpuMilli: Int)?
+        for gpu in 0..<now.gpus where Int(now.milli[gpu]) >= need.gpuMilli {
+            if gpu > 0 && now.milli[gpu] == now.milli[gpu - 1] { continue }
+            let rise = potential(free.number(of: now.after(need, gpu: gpu))) - before
+            if best.map({ rise < $0.rise }) ?? true { best = (rise, Int(now.milli[gpu])) }
+        }
+        return best
+    }
+
+    private mutating func potential(_ state: Int) -> Int64 { free.potential(state, mix) }
+}
