@@ -1,13 +1,14 @@
 // What the harness compares: an answer of the core with the reference's, and all free capacity with the shadow's.
 
 import Model
-import Packing
 import TestKit
 import Testing
 
+@testable import Packing
+
 extension Harness {
-    /// One group: the same feasibility, rank, tier and cost, and for an elastic one as many workers as there is room for.
-    /// Several groups: the core may miss a place, which is counted, but what it finds is a place.
+    /// One group: the same feasibility, rank, tier and cost, and for an elastic one as many workers as there is room
+    /// for. Several groups: the core may miss a place, which is counted, but what it finds is a place.
     mutating func compare(
         _ form: GangForm, _ offered: [Candidate], _ placement: Placement?, _ answer: ReferenceAnswer
     ) {
@@ -106,7 +107,32 @@ extension Harness {
             }
         }
         check(placement.cost.total == least, "costs \(placement.cost), but some node \(least ?? -1)")
+        compareGPU(
+            placement, price: offered.first { $0.pool == placement.parts[0].pool.index }?.priceMicroUSDPerGPUHour ?? 0)
         tally.singles += 1
+    }
+
+    /// On its node a share takes the GPU where the potential rises least, and that is what it pays.
+    private mutating func compareGPU(_ placement: Placement, price: Int64) {
+        let (need, number) = (placement.parts[0].need, placement.parts[0].pool.index)
+        guard packer.pools[number].isScored, need.isShare else { return }
+        let known = PoolMix(
+            FleetMix(mix, version: 1, priceVersion: 1), accelerator: packer.pools[number].accelerator
+        ) { packer.pools[number].need(of: $0) }
+        let node = Int(placement.runs[0].node)
+        let now = FreeState(packer.pools[number].columns[node], node: node, shares: packer.pools[number].shares)
+        let taken = packer.freeMilli(pool: number, node: node, gpu: placement.runs[0].gpuMask.trailingZeroBitCount)
+        var chosen: Int64?
+        var least = Int64.max
+        for gpu in 0..<now.gpus where Int(now.milli[gpu]) >= need.gpuMilli {
+            let after = now.after(need, gpu: gpu)
+            let rise = known.lost(after) - known.slots(after) - known.lost(now) + known.slots(now)
+            if Int(now.milli[gpu]) == taken { chosen = rise }
+            least = min(least, rise)
+        }
+        check(chosen == least, "another GPU of node \(node) would leave more: \(placement)")
+        let cost = Cost.fragmentation(least, microUSDPerGPUHour: price)
+        check(placement.cost.fragmentation == cost, "fragmentation costs \(placement.cost), not \(cost)")
     }
 
     /// What the core says of the room in each pool.

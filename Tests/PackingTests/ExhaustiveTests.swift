@@ -1,4 +1,5 @@
-// Three nodes in every arrangement: every state with every plain gang, and every three jobs of a menu one after the other.
+// Three nodes in every arrangement: every state with every plain gang, and every three jobs of a menu one after the
+// other.
 
 import Model
 import Packing
@@ -115,6 +116,53 @@ import Testing
         #expect(harness.tally.searches == 12 + 12 * 12 + 12 * 12 * 12)
         #expect(harness.tally.missed == 0 && harness.tally.tooHard == 0)
     }
+
+    /// The pools are of one node each, of other prices and with up to four free GPUs.
+    @Test(arguments: 2...3)
+    func `Every gang over three small pools is placed where the reference knows a way, and never dearer by half`(
+        maxPools: Int
+    ) {
+        let layout = PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 1))
+        var packer = Packer()
+        for pool in 0..<3 { packer.put(pool: pool, layout: layout, spec: PackerTests.spec) }
+        let candidates = [2, 1, 4].enumerated().map {
+            Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: $1 * 1000)
+        }
+        for state in 0..<125 {
+            var reference = ReferencePacker()
+            var taken: [Placement] = []
+            for (pool, free) in [state % 5, state / 5 % 5, state / 25].enumerated() {
+                reference.fleet.put(pool: pool, layout: layout, spec: PackerTests.spec)
+                if free == 4 { continue }
+                taken.append(PackerTests.hold(15 & ~(1 << UInt16(free) - 1), pool: pool, node: 0))
+            }
+            for placement in taken {
+                packer.take(placement)
+                _ = reference.fleet.take(placement)
+            }
+            for minWorkersPerPool in 1...3 {
+                for workers in 1...12 {
+                    var form = PackerTests.form(workers, gpus: 1, scope: .fleet)
+                    form.split = Split(maxPools: maxPools, minWorkersPerPool: minWorkersPerPool)
+                    let gang = packer.gang(form, pools: candidates)
+                    var placement = Placement.none
+                    let found = packer.find(gang, into: &placement)
+                    var least: Int64?
+                    if case .fits(_, let fits) = reference.find(form, candidates) {
+                        least = fits.compactMap(\.cost).min()
+                    }
+                    let rules = PlacementRules(
+                        form, candidates: candidates, fleet: reference.fleet, placement: placement)
+                    let isRight =
+                        found
+                        ? rules.broken.isEmpty && least.map { placement.cost.total <= $0 + $0 / 2 } ?? false
+                        : least == nil
+                    if !isRight { Issue.record("state \(state): \(form), least \(least ?? -1): \(placement)") }
+                }
+            }
+            for placement in taken { packer.give(placement) }
+        }
+    }
 }
 
 extension Harness {
@@ -129,8 +177,8 @@ extension Harness {
         reference.fleet.put(pool: 0, layout: layout, spec: spec)
     }
 
-    /// Every job of a menu is placed where it fits, after it every other one, and so on to a depth. After each, the state is
-    /// what it was before, in whatever order the jobs are given back.
+    /// Every job of a menu is placed where it fits, after it every other one, and so on to a depth. After each, the
+    /// state is what it was before, in whatever order the jobs are given back.
     mutating func placeAll(_ depth: Int, of menu: [GangForm]) {
         if depth == 0 || !isSound { return }
         for form in menu {

@@ -59,7 +59,8 @@ struct Harness: ~Copyable {
     var stale: [Placement] = []
     var tally = Tally()
     var isSound = true
-    var doing = ""
+    /// What is being sought.
+    var asked: (form: GangForm, candidates: [Candidate], isHeld: Set<Int>)?
 
     init(
         seed: UInt64, pools count: ClosedRange<Int>, isSmall: Bool = false, features: Set<GangFeature>,
@@ -95,7 +96,8 @@ struct Harness: ~Copyable {
     ) {
         if isTrue { return }
         isSound = false
-        Issue.record("seed \(seed): \(what())\n\(doing)", sourceLocation: location)
+        let asked = asked.map { "\n\($0.form)\n\($0.candidates)\nheld \($0.isHeld)" } ?? ""
+        Issue.record("seed \(seed): \(what())\(asked)", sourceLocation: location)
     }
 
     /// Tells the core the usual demand, with how scarce room for it is now.
@@ -111,7 +113,7 @@ struct Harness: ~Copyable {
 
     /// Looks for a place with both packers and compares what they say. Takes nothing.
     mutating func search(_ form: GangForm, _ candidates: [Candidate], isHeld: Set<Int> = []) -> Placement? {
-        doing = "\(form)\n\(candidates)\nheld \(isHeld)"
+        asked = (form, candidates, isHeld)
         let gang = packer.gang(form, pools: candidates)
         var placement = Placement.none
         let before = packer.digest()
@@ -161,10 +163,10 @@ struct Harness: ~Copyable {
     /// Whether something that once had a place could have it now.
     mutating func retake() {
         guard let placement = stale.popLast() else { return }
-        doing = "\(placement)"
+        asked = nil
         let faults = reference.fleet.faults(taking: placement)
         let canTake = packer.canTake(placement)
-        check(canTake == faults.isEmpty, "canTake is \(canTake) though \(faults)")
+        check(canTake == faults.isEmpty, "canTake is \(canTake) though \(faults): \(placement)")
         if canTake && isSound { take(placement) }
     }
 

@@ -52,8 +52,8 @@ import Testing
             seed, pools: 1...4, isSmall: seed % 2 == 0, features: features, hasMix: seed % 3 == 0, steps: 25)
     }
 
-    /// Groups are placed one by one, so a gang of several may be missed where each alone has room. Of those that could be
-    /// placed on these small and full fleets at most five in a thousand are; the exact number is printed.
+    /// Groups are placed one by one, so a gang of several may be missed where each alone has room. Of those that could
+    /// be placed on these small and full fleets at most five in a thousand are; the exact number is printed.
     @Test func `Of the gangs of several groups that fit, at most five in a thousand are missed`() {
         var tally = Tally()
         for seed in UInt64(1)...300 {

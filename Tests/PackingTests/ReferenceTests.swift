@@ -1,4 +1,5 @@
-// Whether what the core is compared with is right itself: two ways of counting agree, and the rules find what breaks them.
+// Whether what the core is compared with is right itself: two ways of counting agree, and the rules find what breaks
+// them.
 
 import Model
 import Packing
@@ -25,8 +26,8 @@ import Testing
         }
     }
 
-    /// Four nodes of two GPUs in two domains of one block, then the same again in another block; the last node of each domain
-    /// is a spare.
+    /// Four nodes of two GPUs in two domains of one block, then the same again in another block; the last node of each
+    /// domain is a spare.
     static let spec = PackerTests.spec(
         NodeShape(gpus: 2, cpuMillis: 2000, memoryMiB: 200), allowsGPUShares: true, sparesPerDomain: 1)
 

@@ -32,7 +32,9 @@ extension SeededRandom {
             scope: Scope(
                 scope, preferred: features.contains(.preferred) && !smaller.isEmpty ? pick(smaller) : nil),
             split: features.contains(.split)
-                ? Split(maxPools: pick(2...3), minWorkersPerPool: pick([1, 1, 2, 3])) : nil,
+                ? Split(
+                    maxPools: pick(2...4), minWorkersPerPool: pick([1, 1, 2, 3, pick(1...max(1, groups[0].count / 2))]))
+                : nil,
             exclusive: features.contains(.exclusive) ? pick([.domain, .block]) : nil, isPreemptible: usesSpares,
             usesSpares: usesSpares)
     }

@@ -41,8 +41,8 @@ public struct DrawnPool: Sendable {
 }
 
 extension SeededRandom {
-    /// A pool of 1 to about 100 nodes, or 1 to about 8 where it is small, counted or listed, with 1 to 16 GPUs a node, that
-    /// is sold at one of a few prices in one of a few regions; sometimes with shares, spare nodes or cliques.
+    /// A pool of 1 to about 100 nodes, or 1 to about 8 where it is small, counted or listed, with 1 to 16 GPUs a node,
+    /// that is sold at one of a few prices in one of a few regions; sometimes with shares, spare nodes or cliques.
     public mutating func pool(number: Int = 0, isSmall: Bool = false) -> DrawnPool {
         let gpus = isSmall ? pick(1...4) : pick([1, 2, 3, 4, 4, 6, 8, 8, 15, 16])
         let shape = NodeShape(

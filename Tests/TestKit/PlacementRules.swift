@@ -147,8 +147,9 @@ public struct PlacementRules {
         return workers
     }
 
-    /// A group's workers can be cut into segments, each in one place of the segment's tier, when and only when each such
-    /// place holds a multiple of the size: no segment has workers in two places, and within a place any cut will do.
+    /// A group's workers can be cut into segments, each in one place of the segment's tier, when and only when each
+    /// such place holds a multiple of the size: no segment has workers in two places, and within a place any cut will
+    /// do.
     private mutating func checkSegments() {
         for (group, asked) in form.groups.enumerated() {
             guard let segment = asked.segment else { continue }
@@ -169,8 +170,8 @@ public struct PlacementRules {
         }
     }
 
-    /// No more pools than the split allows, and of each group in each of its pools no fewer workers: the least, in whole
-    /// segments, or the whole group where it is smaller than that.
+    /// No more pools than the split allows, and of each group in each of its pools no fewer workers: the least, in
+    /// whole segments, or the whole group where it is smaller than that.
     private mutating func checkSplit() {
         let pools = Set(placement.parts.map(\.pool))
         expect(pools.count <= form.split?.maxPools ?? 1, "\(pools.count) pools")
@@ -185,8 +186,8 @@ public struct PlacementRules {
         }
     }
 
-    /// The price of each part, rounded up, or of the places an exclusive gang keeps; a twentieth of it for each tier beyond
-    /// the preferred one.
+    /// The price of each part, rounded up, or of the places an exclusive gang keeps; a twentieth of it for each tier
+    /// beyond the preferred one.
     private mutating func checkCost() {
         let price = Self.price(form, candidates: candidates, fleet: fleet, placement: placement)
         expect(placement.cost.price == price, "price is \(placement.cost.price), not \(price)")

@@ -1,5 +1,5 @@
-// Which nodes a plain gang of whole GPUs gets where the usual demand is not known: the tightest place of the smallest tier,
-// the fewest domains, the lowest index. Arrays of numbers, everything looked at, no index.
+// Which nodes a plain gang of whole GPUs gets where the usual demand is not known: the tightest place of the smallest
+// tier, the fewest domains, the lowest index. Arrays of numbers, everything looked at, no index.
 
 import Model
 public import Packing

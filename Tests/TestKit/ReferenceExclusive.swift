@@ -7,8 +7,8 @@ extension ReferencePacker {
     /// The most places of which all sets are looked at.
     private static let mostPlaces = 10
 
-    /// The least price and topology of one exclusive group in a place of `tier`. Nil for several groups, for more places than
-    /// can be looked at, and where a segment spans several of the places that are kept.
+    /// The least price and topology of one exclusive group in a place of `tier`. Nil for several groups, for more
+    /// places than can be looked at, and where a segment spans several of the places that are kept.
     func exclusiveCost(_ form: GangForm, _ counts: [Int], _ candidate: Candidate, tier: Tier) -> Int64? {
         guard let exclusive = form.exclusive, let pool = fleet.pools[candidate.pool], counts.count == 1 else {
             return nil

@@ -17,8 +17,8 @@ public struct ReferenceFit: Equatable, Sendable {
 
 public enum ReferenceAnswer: Equatable, Sendable {
     case nowhere
-    /// The lowest rank that holds the gang, with every pool of that rank that does; or, where only several pools together
-    /// do, one fit.
+    /// The lowest rank that holds the gang, with every pool of that rank that does; or, where only several pools
+    /// together do, one fit.
     case fits(rank: Int, [ReferenceFit])
     /// The search was given up: it would have taken too long.
     case tooHard
@@ -97,8 +97,8 @@ public struct ReferencePacker: Sendable {
         return needs
     }
 
-    /// The most workers of one group alone that each place of a tier could hold, by definition: what fits in each node, no
-    /// more in a node or domain than the spread allows, and whole segments only.
+    /// The most workers of one group alone that each place of a tier could hold, by definition: what fits in each node,
+    /// no more in a node or domain than the spread allows, and whole segments only.
     public func room(_ form: GangForm, _ at: Int, _ candidate: Candidate, tier: Tier) -> [Int] {
         guard let pool = fleet.pools[candidate.pool], let need = pool.need(of: form.groups[at].demand) else {
             return []
@@ -140,7 +140,8 @@ public struct ReferencePacker: Sendable {
         return price + PlacementRules.topology(form, tier: tier, price: price)
     }
 
-    /// Whether some place of a tier holds the least counts of all groups, by trying every way; nil where it is not known.
+    /// Whether some place of a tier holds the least counts of all groups, by trying every way; nil where it is not
+    /// known.
     public func search(_ form: GangForm, _ candidate: Candidate, tier: Tier) -> Bool? {
         guard let pool = fleet.pools[candidate.pool], let needs = needs(form, candidate) else { return false }
         var isKnown = true
@@ -158,7 +159,8 @@ public struct ReferencePacker: Sendable {
 
     // MARK: Several pools
 
-    /// Whether several pools together hold the gang, and for one group at what least cost: all sets of pools are looked at.
+    /// Whether several pools together hold the gang, and for one group at what least cost: all sets of pools are looked
+    /// at.
     func split(_ form: GangForm, _ candidates: [Candidate]) -> OneAnswer {
         guard let split = form.split else { return .nowhere }
         let able = candidates.filter { needs(form, $0) != nil }
