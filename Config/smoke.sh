@@ -48,7 +48,10 @@ echo "smoke: a job's life on the built-in fleet"
 serve --data "$folder/data"
 curl -sf "$url/readyz" >/dev/null
 curl -sf "$url/v1/jobs" -H "$json" -d '{"id":"a","workers":[{"count":16,"gpus":4}],"accelerators":["GB300"],"scope":"domain"}' \
-    | jq -e '.state == "placed" and .placement.domainCount == 1 and (.placement.nodes | length) == 16' >/dev/null
+    | jq -e '.state == "placed" and .placement.domainCount == 1 and (.placement.parts[0].nodes | length) == 16' >/dev/null
+curl -sf "$url/v1/jobs" -H "$json" -d '{"id":"share","workers":[{"count":2,"gpuMilli":250}]}' \
+    | jq -e '.placement.parts[0].nodes[0].workers[0].gpuIndexes | length == 1' >/dev/null
+curl -sf -X DELETE "$url/v1/jobs/share" | jq -e '.state == "cancelled"' >/dev/null
 curl -sf "$url/v1/jobs" -H "$json" -d '{"id":"b","workers":[{"count":40,"gpus":4}],"accelerators":["GB300"],"scope":"domain"}' \
     | jq -e '.state == "queued" and (.reasons | length) > 0' >/dev/null
 curl -s "$url/v1/jobs" -H "$json" -d '{"workers":[{"count":1,"gpu":4}]}' | jq -e '.status == 422 and (.errors | length) == 2' >/dev/null
@@ -61,7 +64,7 @@ echo "smoke: kill -9 and recovery"
 kill -9 "$pid"
 wait "$pid" 2>/dev/null || true
 "$berth" journal verify --data "$folder/data" | tail -1
-"$berth" journal dump --data "$folder/data" | jq -es 'map(select(.fact == "jobSubmitted")) | length == 2' >/dev/null
+"$berth" journal dump --data "$folder/data" | jq -es 'map(select(.fact == "jobSubmitted")) | length == 3' >/dev/null
 serve --data "$folder/data"
 [ "$before" = "$(curl -sf "$url/v1/jobs/a")" ] || fail "the job is not as it was before the kill"
 curl -sf "$url/v1/jobs/a:finish" -H "$json" -d '{"result":"succeeded"}' | jq -e '.state == "succeeded"' >/dev/null

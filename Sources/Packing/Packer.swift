@@ -45,17 +45,16 @@ public struct Packer: ~Copyable {
         mix = entries
         if !isSame { mixVersion += 1 }
         priceVersion += 1
-        tellMix(pools: 0..<pools.count)
+        tellMix()
     }
 
-    private mutating func tellMix(pools numbers: Range<Int>) {
-        if mix.isEmpty { return }
+    private mutating func tellMix() {
         var fleetMix = FleetMix(mix, version: mixVersion, priceVersion: priceVersion)
         for number in 0..<pools.count where pools.isFilled(number) {
             fleetMix.mostNodeMilli = max(fleetMix.mostNodeMilli, pools[number].shape.gpus * 1000)
             fleetMix.mostNodeCPUMillis = max(fleetMix.mostNodeCPUMillis, pools[number].shape.cpuMillis)
         }
-        for number in numbers where pools.isFilled(number) {
+        for number in 0..<pools.count where pools.isFilled(number) {
             let poolMix = PoolMix(fleetMix, accelerator: pools[number].accelerator) { demand in
                 pools[number].need(of: demand)
             }
@@ -102,13 +101,15 @@ public struct Packer: ~Copyable {
         } else {
             pools.put(PoolPacker(tree: layout, spec: spec), at: index)
         }
-        tellMix(pools: index..<index + 1)
+        // All pools measure their nodes by the largest of the fleet.
+        if !mix.isEmpty { tellMix() }
         generation += 1
     }
 
     public mutating func remove(pool index: Int) {
         pools.remove(at: index)
         generation += 1
+        if !mix.isEmpty { tellMix() }
     }
 
     /// Says whether new work may come to a node. What is there stays there.

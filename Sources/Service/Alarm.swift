@@ -18,17 +18,15 @@ final class Alarm {
 
     deinit { timer.cancel() }
 
-    /// Nil lets it be silent. Who is rung for sets it again.
+    /// Nil lets it be silent.
     func set(for moment: Timestamp?) {
-        guard let moment else {
-            if self.moment != nil { timer.schedule(wallDeadline: .distantFuture) }
-            self.moment = nil
-            return
-        }
-        let latest = SystemClock.now().nanoseconds + Self.longestWait
-        if moment == self.moment && moment.nanoseconds <= latest { return }
+        if moment == self.moment { return }
         self.moment = moment
-        let (seconds, rest) = min(moment.nanoseconds, latest).quotientAndRemainder(dividingBy: 1_000_000_000)
-        timer.schedule(wallDeadline: DispatchWallTime(timespec: timespec(tv_sec: Int(seconds), tv_nsec: Int(rest))))
+        guard let moment else { return timer.schedule(wallDeadline: .distantFuture) }
+        let wait = min(max(0, moment.nanoseconds(since: SystemClock.now())), Self.longestWait)
+        timer.schedule(wallDeadline: .now() + .nanoseconds(Int(wait)))
     }
+
+    /// Who is rung for says so, and sets it again, perhaps for the same moment.
+    func noteRing() { moment = nil }
 }

@@ -45,7 +45,9 @@ final class Writer: Sendable {
         core.takeSnapshotIfDue(resume)
         if core.isFull { lookForRoomLater() }
         core.setAlarm(on: queue) { [weak self] in
-            if let self, inbox.wake() { turn() }
+            guard let self else { return }
+            core.noteAlarm()
+            if inbox.wake() { turn() }
         }
     }
 

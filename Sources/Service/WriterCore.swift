@@ -117,6 +117,8 @@ extension Writer {
             alarm.set(for: deadline)
         }
 
+        func noteAlarm() { alarm?.noteRing() }
+
         /// Flushes and publishes. A failure is final: the engine goes back to what is on disk, and the reason is returned.
         private func commit() -> String? {
             // What a batch that broke left in the journal's memory must not reach the disk: it was answered as lost.

@@ -49,9 +49,9 @@ struct CodecTests {
         #expect(fields(need) == 4)
         #expect(fields(PlacementPart(group: 0, pool: PoolSlot(0), need: need, runEnd: 0)) == 4)
         #expect(fields(NodeRun(node: 0, nodeCount: 1, gpuMask: 1, workers: 1)) == 4)
-        #expect(fields(draw.mix()) == 6)
+        #expect(fields(draw.mix()) == 7)
         #expect(
-            fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 5)
+            fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 6)
         #expect(fields(draw.life()) == 12)
         #expect(fields(draw.image(jobs: 1)) == 8)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)

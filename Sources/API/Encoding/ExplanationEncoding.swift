@@ -50,9 +50,12 @@ extension Blocker {
         let group = job.spec.workers[group]
         let ofGroup = job.spec.workers.count == 1 ? "" : " of group '\(group.name)'"
         let place = tier >= .pool ? "'\(nearestPool)'" : "the best \(tier.name) of '\(nearestPool)'"
-        let room = "\(workersThatFit) of \(workersNeeded) workers\(ofGroup)"
         // Where there is room for the group that needs most, the other groups or the job's rules stand in the way.
-        let isWhole = workersThatFit < workersNeeded
+        let isShort = workersThatFit < workersNeeded
+        let room =
+            isShort
+            ? "\(workersThatFit) of \(workersNeeded) workers\(ofGroup)"
+            : "the \(workersNeeded) workers\(ofGroup), but not for the whole gang as the job asks,"
         switch reason {
         case .waitingForTurn: return "\(count) could hold it now; jobs ahead of it are being placed."
         case .waitingForPreferred:
@@ -62,13 +65,12 @@ extension Blocker {
             return
                 "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
         case .capacityBusy:
-            return "\(count) \(are) too full: \(place) has room for "
-                + (isWhole ? "\(room) now. " : "\(room) now, but not for the whole gang as the job asks. ")
+            return "\(count) \(are) too full: \(place) has room for \(room) now. "
                 + "The job is placed as soon as enough ends there."
         case .nodesUnavailable:
             return "\(count) \(have) too many nodes cordoned, draining or down: \(place) has room for \(room) now."
         case .gangTooLarge:
-            if !isWhole {
+            if !isShort {
                 return "\(count) \(have) no place for the whole gang as the job asks, even when empty. "
                     + "Ask for fewer workers, a wider scope or fewer rules."
             }

@@ -1,8 +1,9 @@
 // The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its pools, then its jobs.
 //
 //     figures  revision, time (signed), next job number, placements, digest (fixed), mix, count of pools, count of jobs
-//     mix      arrivals, step, version, arrivals at the next version, entries remembered, entries in use
-//     entry    demand, workers (signed), one byte of tier, accelerators, weight
+//     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
+//              remembered, entries in use
+//     entry    demand, workers (signed), one byte of tier, accelerators, weight, scarcity
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
@@ -154,7 +155,7 @@ extension ByteReader {
     }
 
     private mutating func mixEntries() throws(DecodeError) -> [MixEntry] {
-        try list(leastBytes: 8) { reader throws(DecodeError) in
+        try list(leastBytes: 9) { reader throws(DecodeError) in
             var entry = MixEntry(
                 demand: try reader.demand(), workers: try reader.signed(), tier: try reader.choice(Tier.self),
                 accelerators: try reader.texts(), weight: try reader.varint())
