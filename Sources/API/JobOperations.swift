@@ -14,7 +14,8 @@ extension BerthAPI {
         }
     }
 
-    /// NDJSON in and out: each line is a job of its own, decided in order, all on disk with one flush.
+    /// NDJSON in and out: each line is a job of its own, answered in order, all on disk with one flush. Up to
+    /// `Bounds.jobsPerBatch` neighbours are placed together.
     func submitBatch(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
         guard Body.isMedia(call.request, Answer.ndjson) else {
@@ -40,31 +41,63 @@ extension BerthAPI {
                         )))
             }
             let jobs = lines.map { line in
-                (
-                    line: line.number,
-                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec(&$0) })
-                )
+                BatchLine(
+                    number: line.number, bytes: line.range.count,
+                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec(&$0) }))
             }
             return .desk { desk in
                 var writer = JSONWriter(capacity: jobs.count * 256)
-                var isDecided = false
-                for (line, read) in jobs {
-                    switch read {
-                    case .problem(let encoded, let status):
-                        writer.batchLine(line, status: status) { $0.value(raw: encoded) }
-                    case .value(let spec):
-                        let decision = desk.decide(.submit(spec))
-                        // Where nothing at all can be written, the whole call says so, and a script sees it in the status.
-                        if case .unwritable(let stop) = decision, !isDecided { return call.problem(Problem(stop)) }
-                        isDecided = true
-                        writer.batchLine(line, decision, desk.state)
-                    }
+                var rest = jobs[...]
+                while !rest.isEmpty {
+                    let batch = rest.prefix(Self.batchEnd(of: rest))
+                    rest = rest[batch.endIndex...]
+                    // Where nothing at all can be written, the whole call says so, and a script sees it in the status.
+                    let isFirst = batch.startIndex == 0
+                    if let stop = Self.decide(batch, desk, &writer), isFirst { return call.problem(Problem(stop)) }
                 }
                 return HTTPResponse(
                     200, contentType: Answer.ndjson, fields: Answer.revisionField(desk.state.revision),
                     body: writer.take())
             }
         }
+    }
+
+    private struct BatchLine: Sendable {
+        let number: Int
+        let bytes: Int
+        let read: SendableRead
+    }
+
+    /// How many of the lines make one command.
+    private static func batchEnd(of lines: ArraySlice<BatchLine>) -> Int {
+        var bytes = 0
+        for (count, line) in lines.enumerated() {
+            bytes += line.bytes
+            if count == Bounds.jobsPerBatch || count > 0 && bytes > Bounds.batchBytes { return count }
+        }
+        return lines.count
+    }
+
+    /// Decides the jobs of some lines together and answers each line. Why nothing can be written, where nothing can.
+    private static func decide(
+        _ lines: ArraySlice<BatchLine>, _ desk: any Desk, _ writer: inout JSONWriter
+    ) -> WriteStop? {
+        let specs = lines.compactMap { line in
+            if case .value(let spec) = line.read { spec } else { nil }
+        }
+        let decision = specs.isEmpty ? .outcome(.batch([])) : desk.decide(.submitBatch(specs))
+        var outcomes: [Outcome] = []
+        if case .outcome(.batch(let all)) = decision { outcomes = all }
+        var next = outcomes.makeIterator()
+        for line in lines {
+            switch line.read {
+            case .problem(let encoded, let status):
+                writer.batchLine(line.number, status: status) { $0.value(raw: encoded) }
+            case .value: writer.batchLine(line.number, next.next().map { .outcome($0) } ?? decision, desk.state)
+            }
+        }
+        if case .unwritable(let stop) = decision { return stop }
+        return nil
     }
 
     /// A line's job, or its problem written out, so that it may cross to the writer.
@@ -262,6 +295,8 @@ extension Call {
             }
         case .outcome(.node(let slot, let node, _)):
             return Answer.json(revision: desk.state.revision) { $0.node(node, of: slot, desk) }
+        case .outcome(.batch(let outcomes)):
+            return Answer.json(revision: desk.state.revision) { $0.object { $0.member("jobs", outcomes.count) } }
         case .outcome(.resumed): return Answer.json(revision: desk.state.revision) { $0.object { _ in } }
         }
     }

@@ -6,6 +6,7 @@ extension Engine {
     mutating func outcome(of command: Command, at: Timestamp) -> Outcome {
         switch command {
         case .submit(let spec): return submit(spec, at: at)
+        case .submitBatch(let specs): return submitBatch(specs, at: at)
         case .cancel(let id): return cancel(id, at: at)
         case .start(let id): return start(id, at: at)
         case .finish(let id, let end, let message): return finish(id, end, message: message, at: at)
@@ -20,7 +21,14 @@ extension Engine {
 
     // MARK: Jobs
 
-    private mutating func submit(_ asked: JobSpec, at: Timestamp) -> Outcome {
+    private mutating func submit(_ spec: JobSpec, at: Timestamp) -> Outcome {
+        let outcome = register(spec, at: at)
+        if case .job(_, created: true) = outcome { schedule(at: at) }
+        return outcome
+    }
+
+    /// Takes a job into the queue, to be tried in the next pass.
+    mutating func register(_ asked: JobSpec, at: Timestamp) -> Outcome {
         var spec = asked
         if !spec.id.isEmpty, let job = state.jobs[spec.id] {
             return job.spec == spec ? .job(job, created: false) : .refused(.idInUse(id: spec.id))
@@ -47,7 +55,6 @@ extension Engine {
         if let shape = queue.index(of: key), !known || !holds.isEmpty && head(of: shape)?.number == number {
             untried.insert(shape)
         }
-        schedule(at: at)
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
         return .job(job, created: true)
     }

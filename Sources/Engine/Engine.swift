@@ -11,6 +11,8 @@ public struct EngineSettings: Hashable, Sendable {
     public var queuedDemands = 256
     /// Jobs placed by one command before it lets other commands in; the rest follow by `Command.resume`.
     public var placementsPerCommand = 1000
+    /// Steps of the search that improves the plan of a batch, at about three microseconds each.
+    public var batchSearchSteps = 8192
     /// Once so many placements were made while a job waited, its pool is held for it against jobs behind it.
     public var placementsBeforeHold = 1000
 

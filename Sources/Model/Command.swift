@@ -2,6 +2,8 @@
 
 public enum Command: Sendable {
     case submit(JobSpec)
+    /// Jobs that come together and are placed together: those of one priority in the order that places most.
+    case submitBatch([JobSpec])
     case cancel(id: String)
     case start(id: String)
     case finish(id: String, end: JobEnd, message: String)
@@ -16,6 +18,8 @@ public enum Command: Sendable {
 public enum Outcome: Sendable {
     /// The job after the command. `created` tells a new job from one that was already there with the same values.
     case job(Job, created: Bool)
+    /// For each job of a batch, in order, `job` or `refused`.
+    indirect case batch([Outcome])
     case pool(PoolSlot, created: Bool)
     case poolDeleted(name: String)
     case node(PoolSlot, node: Int, NodeState)

@@ -16,6 +16,10 @@ public enum Bounds {
     /// Of one group, with the most of an elastic one.
     public static let workersPerJob = 1 << 20
     public static let groupsPerJob = 8
+    /// Jobs of one batch command; larger batches are several.
+    public static let jobsPerBatch = 1000
+    /// Bytes of the bodies of one batch command together: it is one record of the journal.
+    public static let batchBytes = 2 << 20
     /// Of one group in one node.
     public static let workersPerNode = 1 << 15
     public static let poolsPerSplit = 16

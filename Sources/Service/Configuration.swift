@@ -38,6 +38,7 @@ public struct Configuration: Equatable, Sendable {
     public struct Scheduler: Equatable, Sendable {
         /// Jobs placed by one command before others are let in.
         public var placementsPerCommand = 1000
+        public var batchSearchSteps = 8192
         /// Placements made past a waiting job before a pool is held for it.
         public var placementsBeforeHold = 1000
         /// Requests that wait for the writer; one more is answered with 503.
@@ -76,6 +77,7 @@ public struct Configuration: Equatable, Sendable {
         settings.limits.queuedShapes = limits.queuedShapes
         settings.queuedDemands = limits.queuedDemands
         settings.placementsPerCommand = scheduler.placementsPerCommand
+        settings.batchSearchSteps = scheduler.batchSearchSteps
         settings.placementsBeforeHold = scheduler.placementsBeforeHold
         return settings
     }

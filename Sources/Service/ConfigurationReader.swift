@@ -40,6 +40,7 @@ extension Configuration {
         }
         reader.optionalObject("scheduler") { scheduler in
             scheduler.set(&self.scheduler.placementsPerCommand, "placementsPerCommand", 1...1_000_000)
+            scheduler.set(&self.scheduler.batchSearchSteps, "batchSearchSteps", 0...10_000_000)
             scheduler.set(&self.scheduler.placementsBeforeHold, "placementsBeforeHold", 1...1_000_000_000)
             scheduler.set(&self.scheduler.inboxCapacity, "inboxCapacity", 1...1_000_000)
         }

@@ -310,7 +310,13 @@ extension Writer.Core: Desk {
 extension Command {
     /// What the command's own values take in the journal, at most; its placements come on top.
     fileprivate var journalBytes: Int {
-        guard case .putPool(let spec) = self, case .nodes(let listings) = spec.topology else { return 0 }
-        return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
+        switch self {
+        case .putPool(let spec):
+            guard case .nodes(let listings) = spec.topology else { return 0 }
+            return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
+        // A usual job and its place are below 200 bytes; what its texts may add is bounded by the caller.
+        case .submitBatch(let specs): return specs.count * 512 + 2 * Bounds.batchBytes
+        default: return 0
+        }
     }
 }
