@@ -21,7 +21,7 @@ import Testing
 
     @Test(
         "A replayed engine has the live one's state and free capacity at each step, and nothing is oversubscribed",
-        arguments: 1...18)
+        arguments: 1...12)
     func replayEqualsLive(seed: UInt64) throws {
         let settings = Self.settings(seed)
         var live = EngineHarness(settings: settings)
@@ -46,7 +46,7 @@ import Testing
         #expect(live.engine.work.placements > 30, "seed \(seed)")
     }
 
-    @Test("An engine started from an image decides as the live one does from there on", arguments: 1...36)
+    @Test("An engine started from an image decides as the live one does from there on", arguments: 1...24)
     func imageEqualsLive(seed: UInt64) throws {
         let settings = Self.settings(seed)
         var live = EngineHarness(settings: settings)

@@ -46,7 +46,8 @@ extension Harness {
     ) {
         if hasMix { return compareSingle(form, offered.filter { $0.rank == rank }, placement) }
         check(placement.cost.fragmentation == 0, "fragmentation without a mix")
-        let isElastic = parts.contains {
+        // By its speed a pool may make a gang elastic that is not so in another.
+        let isElastic = offered.contains {
             let counts = PlacementRules.counts(form, 0, speedMilli: $0.speedMilli)
             return counts.most > counts.least
         }

@@ -167,8 +167,8 @@ import Testing
 
 extension Harness {
     /// One pool, in which jobs come from a menu.
-    init(layout: PoolLayout, spec: PoolSpec) {
-        self.init(seed: 0, pools: 1...1, features: [])
+    init(layout: PoolLayout, spec: PoolSpec, seed: UInt64 = 0, hasMix: Bool = false) {
+        self.init(seed: seed, pools: 1...1, features: [.shares], hasMix: hasMix)
         packer.remove(pool: 0)
         reference.fleet.remove(pool: 0)
         pools = [DrawnPool(spec: spec, grown: spec.topology)]

@@ -90,4 +90,33 @@ import Testing
         }
         #expect(tally.singles > 100)
     }
+
+    @Test func `A share takes the GPU where it leaves least that the usual demand cannot use`() {
+        var tally = Tally()
+        for seed in UInt64(1)...40 {
+            var random = SeededRandom(seed: seed)
+            let gpus = random.pick(2...4)
+            let layout = PoolLayout(.counts(blocks: 1, domainsPerBlock: 2, nodesPerDomain: random.pick(1...2)))
+            let shape = NodeShape(gpus: gpus, cpuMillis: gpus * 4000, memoryMiB: gpus * 1000)
+            var harness = Harness(
+                layout: layout, spec: PackerTests.spec(shape, allowsGPUShares: true), seed: seed, hasMix: true)
+            func share() -> Demand {
+                Demand(gpus: 1, gpuMilli: random.pick([100, 250, 333, 500, 600, 700]), cpuMillis: 0)
+            }
+            harness.tellMix(
+                (0..<4).map { _ in
+                    MixEntry(
+                        demand: share(), workers: 1, tier: .pool, accelerators: [], weight: UInt64(random.pick(1...9)))
+                })
+            harness.jobs = (0..<5).map { _ in JobSpec(workers: [WorkerGroup(count: 1, demand: share())]) }
+            for _ in 0..<25 {
+                let form = GangForm(random.pick(harness.jobs), scope: .pool)
+                harness.place(form, [Candidate(pool: 0, rank: 0, priceMicroUSDPerGPUHour: 1_000_000)])
+                if random.chance(percent: 30) { harness.release() }
+            }
+            harness.checkAll()
+            tally.add(harness.tally)
+        }
+        #expect(tally.singles > 400)
+    }
 }

@@ -10,8 +10,8 @@ import Testing
 @testable import Service
 
 @Suite struct PatienceTests {
-    /// Two domains of one node each: a gang of two fits no domain.
-    static let fleet = Fleets.of([Fleets.pool("pool", Caller.pool(domains: 2, nodes: 1))])
+    /// Four domains of one node each: a gang of two fits no domain, and two gangs fit the pool.
+    static let fleet = Fleets.of([Fleets.pool("pool", Caller.pool(domains: 4, nodes: 1))])
     static let scope = #","scope":{"required":"pool","preferred":"domain","patienceSeconds":1}"#
 
     /// Looks at the view alone, which wakes no writer.
