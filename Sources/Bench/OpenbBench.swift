@@ -42,6 +42,16 @@ struct StreamPod {
     }
 }
 
+extension StreamPod {
+    /// Pods of one kind have one gang.
+    struct Kind: Hashable {
+        let demand: Demand
+        let models: [String]
+    }
+
+    var kind: Kind { Kind(demand: demand, models: models) }
+}
+
 /// A cluster and the pods that come to it.
 struct Stream {
     var nodes: [StreamNode] = []
@@ -130,7 +140,7 @@ public struct OpenbBench: Sendable {
     public func run() throws -> Report {
         let stream = try Stream(folder: folder)
         var fleet = StreamFleet(stream.nodes, copies: copies)
-        var gangs: [PodKey: Gang] = [:]
+        var gangs: [StreamPod.Kind: Gang] = [:]
         var mix = DemandMix()
         var curve = Curve(total: stream.gpuMilli * copies)
         var lines = ""
@@ -149,7 +159,7 @@ public struct OpenbBench: Sendable {
                     mix.price(freeMilli: free, scarcity: fleet.packer.scarcity(of: mix.inUse))
                     fleet.packer.setMix(mix.inUse)
                 }
-                let key = PodKey(pod)
+                let key = pod.kind
                 var gang = gangs[key]
                 if gang == nil || gang?.generation != fleet.packer.generation {
                     gang = fleet.gang(of: pod)
@@ -183,16 +193,6 @@ public struct OpenbBench: Sendable {
         let node = nodes[nodeOf[placement.parts[0].pool.index][Int(run.node)]]
         let gpus = (0..<Bounds.gpusPerNode).filter { run.gpuMask >> UInt16($0) & 1 == 1 }
         return "{\"pod\":\"\(pod.name)\",\"node\":\"\(node.name)\",\"gpus\":\(gpus)}\n"
-    }
-
-    private struct PodKey: Hashable {
-        let demand: Demand
-        let models: [String]
-
-        init(_ pod: StreamPod) {
-            demand = pod.demand
-            models = pod.models
-        }
     }
 }
 

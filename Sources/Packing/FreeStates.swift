@@ -205,6 +205,9 @@ struct FreeStates: ~Copyable {
         return findings[state].potential
     }
 
+    /// The state of an open node, or nil.
+    func state(of node: Int) -> Int? { stateOfNode[node] == Self.none ? nil : Int(stateOfNode[node]) }
+
     /// Open nodes in a state.
     func nodeCount(_ state: Int) -> Int { Int(counts[state]) }
 

@@ -116,6 +116,9 @@ public struct GangForm: Hashable, Sendable {
         }
     }
 
+    /// Whether some group takes more workers where there is room, in one pool or another.
+    var isElastic: Bool { groups.contains { $0.maxCount > $0.count } }
+
     /// Whether one worker goes where it fits; in a pool of another speed it may be more.
     var isSingle: Bool { isSimple && groups[0].count == 1 && !usesSpares }
 

@@ -127,5 +127,13 @@ struct NodeScoring: ~Copyable {
         return best
     }
 
+    /// The rise of the potential by one worker on an open node, its share on a GPU with so much free.
+    mutating func rise(node: Int, _ need: WorkerNeed, gpuMilli: Int) -> Int64 {
+        guard let state = free.state(of: node) else { return 0 }
+        let now = free.states[state]
+        let gpu = need.isShare ? (0..<now.gpus).first { Int(now.milli[$0]) == gpuMilli } ?? 0 : 0
+        return potential(free.number(of: now.after(need, gpu: gpu))) - potential(state)
+    }
+
     private mutating func potential(_ state: Int) -> Int64 { free.potential(state, mix) }
 }

@@ -32,11 +32,9 @@ extension Packer {
         guard let split = gang.form.split, trial.lays > 0 else { return false }
         trial.lays -= 1
         var allowed = unit
-        var isElastic = false
         for group in order {
             let least = gang.group(group, target: unit[0]).least
             let most = gang.group(group, target: unit[0]).most
-            if most > least { isElastic = true }
             guard let shares = shares(gang, group, least...most, over: allowed, atMost: split.maxPools) else {
                 undo(gang)
                 return false
@@ -47,7 +45,7 @@ extension Packer {
             }
             allowed = stillAllowed(allowed, atMost: split.maxPools)
         }
-        keepIfBest(gang, target: unit[0], isElastic: isElastic)
+        keepIfBest(gang, target: unit[0])
         undo(gang)
         return true
     }

@@ -119,12 +119,12 @@ extension Packer {
             if here.most > here.least { isElastic = true }
         }
         let leastPrice = Cost.price(milli: leastMilli, microUSDPerGPUHour: target.price)
-        if !isElastic, let best = trial.best, best.cost.total < leastPrice { return }
+        if !gang.form.isElastic, let best = trial.best, best.cost.total < leastPrice { return }
         var tier = Tier.node
         while tier <= min(gang.form.scope, .pool) {
             if mayHold(gang, target: at, tier: tier), let place = firstPlaceOfAnyOrder(gang, target: at, tier: tier) {
                 if isElastic { grow(gang, target: at, in: place) }
-                keepIfBest(gang, target: at, isElastic: isElastic)
+                keepIfBest(gang, target: at)
                 undo(gang)
                 return
             }
@@ -336,7 +336,7 @@ extension Packer {
     // MARK: Judging
 
     /// Keeps what is laid out when it is better than the best before.
-    mutating func keepIfBest(_ gang: borrowing Gang, target at: Int, isElastic: Bool) {
+    mutating func keepIfBest(_ gang: borrowing Gang, target at: Int) {
         let tier = tierOfTrial(gang)
         var price: Int64 = 0
         var workers = 0
@@ -354,7 +354,8 @@ extension Packer {
             price: price, fragmentation: 0,
             topology: Cost.topology(tier, preferred: gang.form.preferred, price: price))
         let merit = TrialMerit(
-            size: isElastic ? Int(tier.rawValue) << 48 - workers : 0, total: cost.total, tier: tier, target: at)
+            size: gang.form.isElastic ? Int(tier.rawValue) << 48 - workers : 0, total: cost.total, tier: tier,
+            target: at)
         if let best = trial.best, best.merit < merit { return }
         trial.best = Trial.Layout(
             pieces: trial.pieces, runs: trial.runs, tier: tier, cost: cost, merit: merit)

@@ -1,0 +1,130 @@
+// Places for many gangs that are known at once: the most difficult first, and then a bounded search that takes a few workers
+// off a node or two and fills these again, as long as no less is placed than before.
+// Changes nothing in the end; the same packer and the same gangs always give the same places.
+
+public import Model
+
+extension Packer {
+    /// Finds places for `requests`, each an index into `gangs`; nil where one finds none. What is returned can be taken in
+    /// the order of the requests. `steps` bounds the search, in nodes or pairs of nodes looked at; it only helps gangs of one
+    /// worker in pools whose nodes are weighed.
+    ///
+    /// Cost: a decision a request, and about three microseconds a step.
+    public mutating func plan(
+        _ gangs: [Gang], requests: [Int], steps: Int, isHeld: (_ pool: Int) -> Bool = { _ in false }
+    ) -> [Placement?] {
+        let difficulty = gangs.map { Difficulty($0.form) }
+        var order = Array(requests.indices)
+        order.sort {
+            let (left, right) = (difficulty[requests[$0]], difficulty[requests[$1]])
+            return left == right ? $0 < $1 : right < left
+        }
+        var places = [Placement?](repeating: nil, count: requests.count)
+        var placement = Placement.none
+        var unplaced: [Int] = []
+        for request in order {
+            if find(gangs[requests[request]], into: &placement, isHeld: isHeld) {
+                take(placement)
+                places[request] = placement
+            } else {
+                unplaced.append(request)
+            }
+        }
+        if steps > 0 && !unplaced.isEmpty {
+            improve(&places, gangs, requests, unplaced, steps: steps, isHeld: isHeld)
+            for request in unplaced where places[request] == nil {
+                guard find(gangs[requests[request]], into: &placement, isHeld: isHeld) else { continue }
+                take(placement)
+                places[request] = placement
+            }
+        }
+        for place in places.reversed() { if let place { give(place) } }
+        return places
+    }
+
+    /// Larger gangs are harder, then those that need more CPU, then more memory.
+    private struct Difficulty: Comparable {
+        let milli: Int
+        let cpuMillis: Int
+        let memoryMiB: Int
+
+        init(_ form: GangForm) {
+            milli = form.groups.reduce(0) { $0 + $1.count * $1.demand.totalMilli }
+            cpuMillis = form.groups.reduce(0) { $0 + $1.count * ($1.demand.cpuMillis ?? 0) }
+            memoryMiB = form.groups.reduce(0) { $0 + $1.count * ($1.demand.memoryMiB ?? 0) }
+        }
+
+        static func < (left: Difficulty, right: Difficulty) -> Bool {
+            (left.milli, left.cpuMillis, left.memoryMiB) < (right.milli, right.cpuMillis, right.memoryMiB)
+        }
+    }
+
+    /// Searches for places of single workers among the nodes that are weighed, and takes what was found instead of what was
+    /// taken.
+    private mutating func improve(
+        _ places: inout [Placement?], _ gangs: [Gang], _ requests: [Int], _ unplaced: [Int], steps: Int,
+        isHeld: (_ pool: Int) -> Bool
+    ) {
+        guard unplaced.contains(where: { gangs[requests[$0]].isSingle }) else { return }
+        var search = BatchSearch(gangs, pools: pools.count)
+        for number in 0..<pools.count where pools.isFilled(number) && pools[number].isScored && !isHeld(number) {
+            for node in 0..<pools[number].layout.nodes where pools[number].columns[node].isOpen {
+                search.add(pools[number].work(node: node), pool: number, node: node)
+            }
+        }
+        for request in unplaced where gangs[requests[request]].isSingle { search.wait(request, requests[request]) }
+        for (request, place) in places.enumerated() {
+            guard let place, gangs[requests[request]].isSingle else { continue }
+            search.put(request, requests[request], place)
+        }
+        search.run(steps: steps)
+        // What the search may have moved is given back, and taken anew where it is now.
+        for (request, place) in places.enumerated() {
+            guard let place, search.owns(place) else { continue }
+            give(place)
+            places[request] = nil
+        }
+        for item in search.items() {
+            let target = gangs[requests[item.request]].targets.first { $0.pool == item.pool }
+            guard let target else { preconditionFailure("the search used a pool that the gang may not") }
+            let placement = place(item, target)
+            take(placement)
+            places[item.request] = placement
+        }
+    }
+
+    private mutating func place(_ item: BatchSearch.Item, _ target: Target) -> Placement {
+        let price = Cost.price(milli: target.need.totalMilli, microUSDPerGPUHour: target.price)
+        let rise = pools[item.pool].riseOnNode(item.node, target.need, gpuMask: item.gpuMask)
+        let run = NodeRun(node: UInt32(item.node), nodeCount: 1, gpuMask: item.gpuMask, workers: 1)
+        return Placement(
+            tier: .node,
+            cost: PlacementCost(
+                price: price, fragmentation: Cost.fragmentation(rise, microUSDPerGPUHour: target.price)),
+            parts: [PlacementPart(group: 0, pool: PoolSlot(item.pool), need: target.need, runEnd: 1)], runs: [run])
+    }
+}
+
+extension Gang {
+    /// Whether it is one worker that goes where it fits, by scoring in every pool that is weighed.
+    fileprivate var isSingle: Bool { form.isSingle && targets.allSatisfy { $0.workers == 1 } }
+}
+
+extension PoolPacker {
+    /// What is free on a node, GPU by GPU.
+    fileprivate func work(node: Int) -> BatchNode {
+        let free = columns[node]
+        var work = BatchNode(cpuMillis: Int(free.cpuMillis), memoryMiB: Int(free.memoryMiB), gpus: shape.gpus)
+        for gpu in 0..<shape.gpus {
+            work.milli[gpu] =
+                shares.isEmpty ? (free.gpuMask >> UInt16(gpu) & 1) * 1000 : UInt16(shares.free(node, gpu: gpu))
+        }
+        return work
+    }
+
+    /// The rise of the potential by one worker on a node, its share on a certain GPU.
+    fileprivate func riseOnNode(_ node: Int, _ need: WorkerNeed, gpuMask: UInt16) -> Int64 {
+        let milli = need.isShare ? shares.free(node, gpu: gpuMask.trailingZeroBitCount) : 1000
+        return scoring[0].rise(node: node, need, gpuMilli: milli)
+    }
+}
