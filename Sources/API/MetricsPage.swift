@@ -131,6 +131,10 @@ extension MetricsPage {
             "berth_pool_gpus_allocated", "gauge", "GPUs of a pool that jobs hold.",
             pools.map { (labels($0.spec), $0.gpusAllocated) })
         samples(
+            "berth_pool_gpu_milli_allocated", "gauge",
+            "GPU capacity of a pool that jobs hold, shares counted as shares, in thousandths of a GPU.",
+            pools.map { (labels($0.spec), $0.gpuMilliAllocated) })
+        samples(
             "berth_pool_jobs", "gauge", "Placed and running jobs of a pool.",
             pools.map { ([("pool", $0.spec.name)], $0.jobs) })
         var room: [(labels: [(String, String)], value: Int)] = []

@@ -133,6 +133,7 @@ import Testing
             let labels = "pool=\"\(pool)\",provider=\"aws\",region=\"us-east-1\",accelerator=\"GB200\""
             #expect(page["berth_pool_gpus", labels] == 32)
             #expect(page["berth_pool_gpus_allocated", labels] == Double(allocated))
+            #expect(page["berth_pool_gpu_milli_allocated", labels] == Double(allocated) * 1000)
         }
         #expect(page["berth_placements_total"] == 2)
         #expect(page["berth_http_requests_total", "route=\"/v1/jobs\",method=\"POST\",code=\"2xx\""] == 3)
