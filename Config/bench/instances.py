@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Draws the small instances whose exact optima are the yardstick of the packing core.
 
-    instances.py KIND FIRST LAST --openb DIR --kalos DIR      one JSON instance a line, for seeds FIRST to LAST inclusive
+    instances.py KIND FIRST LAST --openb DIR      one JSON instance a line, for seeds FIRST to LAST inclusive
 
-KIND is allocation, cost, gangs or topology. DIR of openb holds openb_node_list_gpu_node.csv and openb_pod_list_default.csv, DIR
-of kalos holds kalos.csv. exact.py opens with the format of an instance. Nothing here knows how an instance is solved.
+KIND is allocation, cost, gangs or topology. DIR holds openb_node_list_gpu_node.csv and openb_pod_list_default.csv (not needed
+for gangs and topology). exact.py opens with the format of an instance. Nothing here knows how an instance is solved.
 
 THE DRAW. Everything is an integer, and the same seed gives the same bytes on every machine and in every language.
 
@@ -12,7 +12,9 @@ Generator: SplitMix64 over 64-bit unsigned integers that wrap.
     next():   state += 0x9E3779B97F4A7C15; z = state; z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
               z = (z ^ z >> 27) * 0x94D049BB133111EB; return z ^ z >> 31
     below(n): ((next() >> 32) * n) >> 32                                           one call of next(), n below 2^32
-It starts at state = seed * 256 + k, k = 1 allocation, 2 cost, 3 gangs, 4 topology. Draws happen in the order of this text.
+A seed has several instances, since one small instance says little: parts 0 to 3 of allocation, 0 to 9 of the others. Each
+starts its own generator at state = (seed * 64 + part) * 256 + k, k = 1 allocation, 2 cost, 3 gangs, 4 topology, and is named
+"KIND-SEED-PART". Draws happen in the order of this text.
 
 allocation, cost
   fleet   target = 16 + 2 * below(25) GPUs. While the fleet has fewer: row = below(number of node rows), rows in file order; a row
@@ -28,19 +30,21 @@ gangs
   fleet   blocks = 1 + below(2), domains of a block = 2 + below(3), nodes of a domain = 2 + below(3), GPUs of a node = 4 or 8 (4 if
           below(2) is 0); all four are drawn anew until their product is 16 to 64. Nodes are numbered domain by domain, domains
           block by block.
-  gangs   While the GPUs offered are below 130 percent of the fleet's: one gang is drawn.
-          row = below(number of kalos rows). workers w and GPUs per worker g of the row; if w > 8 then w = (w + 15) / 16 (rounded
-          down): a job of a fleet sixteen times as large. If g > GPUs of a node, then w = w * (g / GPUs of a node) and
-          g = GPUs of a node. s = below(4): the scope is node if w is 1, else domain for s = 0 or 1, block for s = 2, pool for
-          s = 3. A gang of more than half of the fleet's GPUs, or that its scope would not hold if it were empty, is passed over.
+  taken   Node by node: if below(2) is 1, then below(GPUs of a node) of its GPUs are taken by others for good ("gpus" is what is
+          left: an operating fleet, where it matters which gap a gang goes to).
+  gangs   free = the sum of what is left. While the GPUs offered are below 145 percent of free (offered * 100 < 145 * free): one
+          gang is drawn. x = below(1935); its GPUs are the first row of SIZES whose running sum of weights exceeds x. GPUs per
+          worker = the lesser of that and the GPUs of a node; workers = GPUs / GPUs per worker. s = below(4): the scope is
+          node if there is one worker, else domain for s = 0 or 1, block for s = 2, pool for s = 3. A gang of more than half of
+          free (GPUs * 2 > free), or that no place of its scope holds as the fleet is before the first gang, is passed over.
 
 topology
-  fleet   as for gangs, but the product is 32 to 128, and then: percent = 50, 80 or 95 for seed mod 3 = 0, 1, 2; GPUs are taken
+  fleet   as for gangs before anything is taken, but the product is 32 to 128, and then: percent = 50, 80 or 95 for part mod 3 = 0, 1, 2; GPUs are taken
           until taken * 100 >= percent * all: node = below(nodes), n = 1 + below(GPUs of a node); takes n, or what is free if
           that is less.
   CPU     A node has 12000 CPU millis per GPU. Each GPU taken takes 6000 + 500 * below(19) of them, drawn GPU by GPU, or what is
           free if that is less.
-  gang    Groups = 1 + below(2). Each group in turn: GPUs per worker = 1 << below(3) (at most 4), CPU per worker
+  gang    groups = 1 + below(2). Each group in turn: GPUs per worker = 1 << below(3) (at most 4), CPU per worker
           = GPUs per worker * (4000 + 1000 * below(9)), memory 0. Then workers: most = free GPUs of the fleet / GPUs per worker
           / groups, and workers = 1 + below(max(1, most * 2 / 3)).
           The scope is pool. Whether it fits at all is for the solver to say (status "infeasible").
@@ -63,7 +67,11 @@ PRICE = {
     "G3": 2_800_000,
 }
 KINDS = ["allocation", "cost", "gangs", "topology"]
-OFFERED_PERCENT = {"allocation": 130, "cost": 50, "gangs": 130}
+PARTS = {"allocation": 4, "cost": 10, "gangs": 10, "topology": 10}
+OFFERED_PERCENT = {"allocation": 130, "cost": 50, "gangs": 145}
+# (weight, GPUs of a gang): how often jobs of at most 1, 2, 4, 8, 16, 32 GPUs come, per mille of the Seren and of the Kalos
+# cluster added up (Acme trace, Shanghai AI Lab, CC-BY-4.0); larger ones never fit here.
+SIZES = [(1403, 1), (135, 2), (25, 4), (343, 8), (16, 16), (13, 32)]
 WORD = (1 << 64) - 1
 
 
@@ -85,7 +93,7 @@ class SplitMix64:
 
 
 class Traces:
-    def __init__(self, openb, kalos):
+    def __init__(self, openb):
         read = lambda folder, name: list(csv.DictReader(open(os.path.join(folder, name))))
         self.nodes = [
             {
@@ -107,9 +115,6 @@ class Traces:
             }
             for row in read(openb, "openb_pod_list_default.csv")
         ]
-        self.jobs = [
-            (int(row["workers"]), int(row["gpus_per_worker"])) for row in read(kalos, "kalos.csv")
-        ]
 
 
 def holds(node, pod):
@@ -121,8 +126,11 @@ def holds(node, pod):
     )
 
 
-def fleet_and_pods(kind, seed, traces):
-    draw = SplitMix64(seed * 256 + KINDS.index(kind) + 1)
+def generator(kind, seed, part):
+    return SplitMix64((seed * 64 + part) * 256 + KINDS.index(kind) + 1)
+
+
+def fleet_and_pods(kind, draw, traces):
     target = 16 + 2 * draw.below(25)
     nodes, gpus = [], 0
     while gpus < target:
@@ -136,7 +144,7 @@ def fleet_and_pods(kind, seed, traces):
         if any(holds(node, pod) for node in nodes):
             pods.append(pod)
             offered += pod["gpus"] * pod["gpuMilli"]
-    return {"kind": kind, "id": f"{kind}-{seed}", "nodes": nodes, "pods": pods}
+    return {"nodes": nodes, "pods": pods}
 
 
 def layout(draw, least, most):
@@ -158,29 +166,41 @@ def places(shape):
     ]
 
 
-def gangs(seed, traces):
-    draw = SplitMix64(seed * 256 + 3)
+def slots(nodes, scope, per):
+    """The most workers of so many GPUs that one place of the scope holds."""
+    held = {}
+    for index, node in enumerate(nodes):
+        place = {"node": index, "domain": node["domain"], "block": node["block"], "pool": 0}[scope]
+        held[place] = held.get(place, 0) + node["gpus"] // per
+    return max(held.values())
+
+
+def gangs(draw):
     shape = layout(draw, 16, 64)
-    blocks, domains, nodes, gpus = shape
-    total = blocks * domains * nodes * gpus
-    most = {"node": gpus, "domain": gpus * nodes, "block": gpus * nodes * domains, "pool": total}
+    nodes = places(shape)
+    per_node = shape[3]
+    for node in nodes:
+        if draw.below(2) == 1:
+            node["gpus"] -= draw.below(per_node)
+    free = sum(node["gpus"] for node in nodes)
     drawn, offered = [], 0
-    while offered * 100 < OFFERED_PERCENT["gangs"] * total:
-        workers, per = traces.jobs[draw.below(len(traces.jobs))]
-        if workers > 8:
-            workers = (workers + 15) // 16
-        if per > gpus:
-            workers, per = workers * (per // gpus), gpus
+    while offered * 100 < OFFERED_PERCENT["gangs"] * free:
+        x = draw.below(sum(weight for weight, _ in SIZES))
+        for weight, size in SIZES:
+            if x < weight:
+                break
+            x -= weight
+        per = min(size, per_node)
+        workers = size // per
         at = draw.below(4)
         scope = "node" if workers == 1 else ["domain", "domain", "block", "pool"][at]
-        if workers * per * 2 <= total and workers * per <= most[scope]:
+        if size * 2 <= free and slots(nodes, scope, per) >= workers:
             drawn.append({"workers": workers, "gpusPerWorker": per, "scope": scope})
-            offered += workers * per
-    return {"kind": "gangs", "id": f"gangs-{seed}", "nodes": places(shape), "gangs": drawn}
+            offered += size
+    return {"nodes": nodes, "gangs": drawn}
 
 
-def topology(seed):
-    draw = SplitMix64(seed * 256 + 4)
+def topology(draw, percent):
     shape = layout(draw, 32, 128)
     per_node = shape[3]
     nodes = [
@@ -194,7 +214,7 @@ def topology(seed):
         for place in places(shape)
     ]
     total, taken = len(nodes) * per_node, 0
-    while taken * 100 < [50, 80, 95][seed % 3] * total:
+    while taken * 100 < percent * total:
         node = nodes[draw.below(len(nodes))]
         count = min(1 + draw.below(per_node), node["freeGPUs"])
         node["freeGPUs"] -= count
@@ -211,17 +231,18 @@ def topology(seed):
         groups.append(
             {"workers": workers, "gpusPerWorker": per, "cpuMillisPerWorker": cpu, "memoryMiBPerWorker": 0}
         )
-    return {
-        "kind": "topology", "id": f"topology-{seed}", "nodes": nodes, "gang": {"scope": "pool", "groups": groups},
-    }
+    return {"nodes": nodes, "gang": {"scope": "pool", "groups": groups}}
 
 
-def instance(kind, seed, traces):
+def instance(kind, seed, part, traces):
+    draw = generator(kind, seed, part)
     if kind == "gangs":
-        return gangs(seed, traces)
-    if kind == "topology":
-        return topology(seed)
-    return fleet_and_pods(kind, seed, traces)
+        drawn = gangs(draw)
+    elif kind == "topology":
+        drawn = topology(draw, [50, 80, 95][part % 3])
+    else:
+        drawn = fleet_and_pods(kind, draw, traces)
+    return {"kind": kind, "id": f"{kind}-{seed}-{part}", **drawn}
 
 
 def main():
@@ -229,12 +250,16 @@ def main():
     arguments.add_argument("kind", choices=KINDS)
     arguments.add_argument("first", type=int)
     arguments.add_argument("last", type=int)
-    arguments.add_argument("--openb", required=True)
-    arguments.add_argument("--kalos", required=True)
+    arguments.add_argument("--openb")
     chosen = arguments.parse_args()
-    traces = Traces(chosen.openb, chosen.kalos)
+    traces = None
+    if chosen.kind in ("allocation", "cost"):
+        if not chosen.openb:
+            arguments.error("--openb is needed")
+        traces = Traces(chosen.openb)
     for seed in range(chosen.first, chosen.last + 1):
-        print(json.dumps(instance(chosen.kind, seed, traces), separators=(",", ":")))
+        for part in range(PARTS[chosen.kind]):
+            print(json.dumps(instance(chosen.kind, seed, part, traces), separators=(",", ":")))
 
 
 if __name__ == "__main__":
