@@ -21,7 +21,7 @@ GAP   of a packing of ours against an answer, never negative:
     cost, topology      (ours - bound) / bound        of the price of used nodes, of domains touched
     against bound, not value: where the optimum is not proven, the gap is the largest that it can be. The gap of a class of
     instances is the mean of their gaps. Where ours left a pod of a cost instance without a place, or a gang that fits, that
-    instance has no gap and counts as failed.
+    instance has no gap and counts as failed; an "infeasible" instance (no packing at all exists) is left out of everything.
 
 INSTANCES   every field without a note is required; integers only. "kind" and "id" in each.
     allocation  {"nodes": [{"cpuMillis", "memoryMiB", "gpus", "model", "priceMicroUSDPerHour" (optional)}],
