@@ -32,7 +32,7 @@ gangs
           block by block.
   taken   Node by node: if below(2) is 1, then below(GPUs of a node) of its GPUs are taken by others for good ("gpus" is what is
           left: an operating fleet, where it matters which gap a gang goes to).
-  gangs   free = the sum of what is left. While the GPUs offered are below 160 percent of free (offered * 100 < 160 * free): one
+  gangs   free = the sum of what is left. While the GPUs offered are below 145 percent of free (offered * 100 < 145 * free): one
           gang is drawn. x = below(1963); its GPUs are the first row of SIZES whose running sum of weights exceeds x. GPUs per
           worker = the lesser of that and the GPUs of a node; workers = GPUs / GPUs per worker. s = below(4): the scope is
           node if there is one worker, else domain for s = 0 or 1, block for s = 2, pool for s = 3. A gang of more than half of
@@ -68,7 +68,7 @@ PRICE = {
 }
 KINDS = ["allocation", "cost", "gangs", "topology"]
 PARTS = {"allocation": 4, "cost": 10, "gangs": 10, "topology": 10}
-OFFERED_PERCENT = {"allocation": 130, "cost": 50, "gangs": 160}
+OFFERED_PERCENT = {"allocation": 130, "cost": 50, "gangs": 145}
 # (weight, GPUs of a gang): how often jobs of at most 1, 2, 4, 8, 16, 32 GPUs come, per mille of the Seren and of the Kalos
 # cluster added up (Acme trace, Shanghai AI Lab, CC-BY-4.0). Jobs of Kalos beyond 64 GPUs count as a sixteenth of their size; what is
 # larger still is left out.
