@@ -6,8 +6,9 @@ import Packing
 
 extension Engine {
     mutating func submitBatch(_ specs: [JobSpec], at: Timestamp) -> Outcome {
-        // Jobs that were left for later come first; then there is no plan.
-        let mayPlan = !hasPendingWork && settings.placementsPerCommand >= specs.count
+        // Jobs that were left for later come first; where some still are, there is no plan.
+        if hasPendingWork { schedule(at: at) }
+        let mayPlan = !hasPendingWork
         var created: [JobNumber] = []
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(specs.count)
@@ -44,7 +45,7 @@ extension Engine {
         }
         byPriority.sort { $0.priority > $1.priority }
         var runs = Self.runsPerCommand
-        for (_, jobs) in byPriority where jobs.count > 1 { plan(jobs, &runs, at: at) }
+        for (_, jobs) in byPriority { plan(jobs, &runs, at: at) }
     }
 
     /// Places jobs of one priority together; of equal ones the earlier come first.

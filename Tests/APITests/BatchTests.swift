@@ -65,13 +65,16 @@ import Testing
         caller.backend.stopWrites(.diskFull)
         let refused = try caller.call(.post, "/v1/jobs:batch", body, type: ndjson)
         #expect(refused.status == 503 && refused.problem == "disk-full")
+        // Neighbours are one command, so the middle lies between two of those.
+        let many = "x\n" + (0...Bounds.jobsPerBatch).map { line("j\($0)") }.joined(separator: "\n")
+        let made = Array(repeating: 201, count: Bounds.jobsPerBatch - 1)
         caller.backend.stopWrites(.diskFull, after: 1)
-        let half = try caller.call(.post, "/v1/jobs:batch", body, type: ndjson)
-        #expect(half.lines.compactMap { $0["status"].int } == [400, 201, 503, 503])
-        #expect(half.lines[2]["problem"]["type"].string == "urn:berth:problem:disk-full")
+        let half = try caller.call(.post, "/v1/jobs:batch", many, type: ndjson)
+        #expect(half.lines.compactMap { $0["status"].int } == [400] + made + [503, 503])
+        #expect(half.lines.last?["problem"]["type"].string == "urn:berth:problem:disk-full")
         caller.backend.stopWrites(nil)
-        let again = try caller.call(.post, "/v1/jobs:batch", body, type: ndjson)
-        #expect(again.lines.compactMap { $0["status"].int } == [400, 200, 201, 201])
+        let again = try caller.call(.post, "/v1/jobs:batch", many, type: ndjson)
+        #expect(again.lines.compactMap { $0["status"].int } == [400] + made.map { _ in 200 } + [201, 201])
     }
 
     @Test func `only a batch and a list of nodes may have a body beyond the server's own limit`() throws {

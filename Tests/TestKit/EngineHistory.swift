@@ -40,6 +40,13 @@ public struct History: Sendable {
             if state.count(of: .queued) >= mostQueued { return .cancel(id: job(state, .queued)) }
             // Now and then the same job again, or another one under its id.
             if chance(percent: 5), submitted > 0 { return .submit(spec(id: "j\(pick(0...submitted))")) }
+            if chance(percent: 10) {
+                return .submitBatch(
+                    (0..<pick(1...6)).map { _ in
+                        submitted += 1
+                        return spec(id: chance(percent: 10) ? "" : "j\(submitted)")
+                    })
+            }
             submitted += 1
             return .submit(spec(id: chance(percent: 10) ? "" : "j\(submitted)"))
         case ...60: return .start(id: job(state, .placed))
