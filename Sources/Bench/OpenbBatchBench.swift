@@ -18,9 +18,7 @@ public struct OpenbBatchBench: Sendable {
         var fleet = StreamFleet(stream.nodes)
         var mix = DemandMix()
         for pod in stream.pods { mix.note(MixEntry(pod)) }
-        fleet.packer.setMix(mix.inUse)
-        mix.price(freeMilli: stream.gpuMilli, scarcity: fleet.packer.scarcity(of: mix.inUse))
-        fleet.packer.setMix(mix.inUse)
+        fleet.tell(&mix, freeMilli: stream.gpuMilli)
         var kinds: [StreamPod.Kind: Int] = [:]
         var gangs: [Gang] = []
         var requests: [Int] = []

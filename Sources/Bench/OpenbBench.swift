@@ -12,6 +12,12 @@ struct StreamNode {
     var shape: NodeShape
     var model: String
 
+    init(name: String, shape: NodeShape, model: String) {
+        self.name = name
+        self.shape = shape
+        self.model = model
+    }
+
     init(_ reader: inout ObjectReader) {
         name = reader.string("node")
         _ = reader.optionalInteger("rank", in: Int.min...Int.max)
@@ -28,6 +34,12 @@ struct StreamPod {
     var demand: Demand
     /// Any where empty.
     var models: [String]
+
+    init(name: String, demand: Demand, models: [String]) {
+        self.name = name
+        self.demand = demand
+        self.models = models
+    }
 
     init(_ reader: inout ObjectReader) {
         _ = reader.optionalInteger("seq", in: Int.min...Int.max)
@@ -84,8 +96,10 @@ struct StreamFleet: ~Copyable {
     /// By pool and node, the index among the stream's nodes.
     private(set) var nodeOf: [[Int]] = []
     private(set) var models: [String] = []
+    private var pricesPerGPU: [Int64] = []
 
-    init(_ nodes: [StreamNode], copies: Int = 1) {
+    /// `prices` are for whole nodes, which are then paid for when they are opened; without them all GPUs cost the same.
+    init(_ nodes: [StreamNode], copies: Int = 1, prices: [Int64]? = nil) {
         var pools: [(shape: NodeShape, model: String)] = []
         for _ in 0..<copies {
             for (at, node) in nodes.enumerated() {
@@ -99,19 +113,29 @@ struct StreamFleet: ~Copyable {
         }
         models = pools.map(\.model)
         for (number, pool) in pools.enumerated() {
+            let price = prices.map { $0[nodeOf[number][0]] / Int64(max(1, pool.shape.gpus)) } ?? 1_000_000
+            pricesPerGPU.append(price)
             let topology = Topology.counts(blocks: 1, domainsPerBlock: nodeOf[number].count, nodesPerDomain: 1)
             packer.put(
                 pool: number, layout: PoolLayout(topology),
                 spec: PoolSpec(
                     name: "openb", provider: "p", region: "r", accelerator: pool.model, node: pool.shape,
-                    topology: topology, allowsGPUShares: true, priceMicroUSDPerGPUHour: 1_000_000))
+                    topology: topology, allowsGPUShares: true, priceMicroUSDPerGPUHour: price))
         }
+    }
+
+    /// Tells the packer the mix in use, with scarcities found now.
+    mutating func tell(_ mix: inout DemandMix, freeMilli: Int) {
+        // A new mix may be the first under which nodes are weighed at all.
+        packer.setMix(mix.inUse)
+        mix.price(freeMilli: freeMilli, scarcity: packer.scarcity(of: mix.inUse))
+        packer.setMix(mix.inUse)
     }
 
     /// The gang of one pod over the pools whose model it accepts.
     mutating func gang(of pod: StreamPod) -> Gang {
         let candidates = models.indices.filter { pod.models.isEmpty || pod.models.contains(models[$0]) }
-            .map { Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: 1_000_000) }
+            .map { Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: pricesPerGPU[$0]) }
         return packer.gang(GangForm(groups: [.init(count: 1, demand: pod.demand)], scope: .pool), pools: candidates)
     }
 }
@@ -154,16 +178,12 @@ public struct OpenbBench: Sendable {
                 mix.note(MixEntry(pod))
                 let free = curve.total - curve.allocated
                 if mix.version != version || mix.isOutdated(freeMilli: free, allMilli: curve.total) {
-                    // A new mix may be the first under which nodes are weighed at all.
-                    if mix.version != version { fleet.packer.setMix(mix.inUse) }
-                    mix.price(freeMilli: free, scarcity: fleet.packer.scarcity(of: mix.inUse))
-                    fleet.packer.setMix(mix.inUse)
+                    fleet.tell(&mix, freeMilli: free)
                 }
-                let key = pod.kind
-                var gang = gangs[key]
+                var gang = gangs[pod.kind]
                 if gang == nil || gang?.generation != fleet.packer.generation {
                     gang = fleet.gang(of: pod)
-                    gangs[key] = gang
+                    gangs[pod.kind] = gang
                 }
                 guard let gang else { continue }
                 let fits = fleet.packer.find(gang, into: &placement)

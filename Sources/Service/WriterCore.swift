@@ -307,6 +307,22 @@ extension Writer.Core: Desk {
     func freeMilli(_ slot: PoolSlot, node: Int, gpu: Int) -> Int { engine.freeMilli(slot, node: node, gpu: gpu) }
 }
 
+extension JobSpec {
+    /// What a job and a place of usual size take in the journal, at most.
+    fileprivate var journalBytes: Int {
+        var bytes = 512 + id.utf8.count + name.utf8.count + tenant.utf8.count
+        for group in workers { bytes += group.name.utf8.count + 64 }
+        for accelerator in accelerators { bytes += accelerator.model.utf8.count + 8 }
+        for list in [allow, deny] {
+            for names in [list.providers, list.regions, list.pools] {
+                for name in names { bytes += name.utf8.count + 4 }
+            }
+        }
+        for label in labels { bytes += label.name.utf8.count + label.value.utf8.count + 8 }
+        return bytes
+    }
+}
+
 extension Command {
     /// What the command's own values take in the journal, at most; its placements come on top.
     fileprivate var journalBytes: Int {
@@ -314,8 +330,7 @@ extension Command {
         case .putPool(let spec):
             guard case .nodes(let listings) = spec.topology else { return 0 }
             return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
-        // A usual job and its place are below 200 bytes; what its texts may add is bounded by the caller.
-        case .submitBatch(let specs): return specs.count * 512 + 2 * Bounds.batchBytes
+        case .submitBatch(let specs): return specs.reduce(0) { $0 + $1.journalBytes }
         default: return 0
         }
     }

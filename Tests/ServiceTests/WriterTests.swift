@@ -114,26 +114,33 @@ import Testing
     func placementsWaitForRoom() throws {
         var configuration = LocalService.small
         configuration.scheduler.placementsPerCommand = 1
-        // How much journal fits until the disk is full, found out with a first service of the same kind.
-        var bytesWhenFull: UInt64 = 0
-        for attempt in 0..<2 {
+        // How many jobs fit until the disk is full, found out with two services of the same kind: by hundreds, for
+        // neighbours are one record, and then one by one.
+        var hundreds = 0
+        var ones = 0
+        for attempt in 0..<3 {
             let disk = FaultyDisk(capacity: 3 << 19)
             let local = try LocalService(configuration, disk: disk, fleet: Fleets.one(nodes: 16))
             let caller = local.caller
             _ = try caller.post("/v1/jobs", Caller.job("whole", workers: 16, gpus: 4))
             _ = try caller.batch((0..<16).map { Caller.job("one\($0)", workers: 1, gpus: 4) })
             let label = #","labels":{"filler":"\#(String(repeating: "x", count: 200))"}"#
-            var isFull = false
-            while !isFull {
-                // Less than what sixteen placements, each a flush of its own, need.
-                let written = try #require(local.service.backend?.reading.journalBytes)
-                if attempt == 1 && written + 1000 > bytesWhenFull { break }
-                let count = attempt == 1 && written + 100_000 > bytesWhenFull ? 1 : 100
+            func send(_ count: Int) throws -> Bool {
                 let jobs = (0..<count).map { _ in #"{"workers":[{"count":17,"gpus":4}]\#(label)}"# }
-                isFull = try caller.batch(jobs).lines.contains { $0["status"]?.int64 == 503 }
+                return try caller.batch(jobs).status == 200
             }
-            bytesWhenFull = try #require(local.service.backend?.reading.journalBytes)
-            if attempt == 1 {
+            if attempt == 0 {
+                while try send(100) { hundreds += 1 }
+            } else {
+                for _ in 0..<hundreds - 1 { #expect(try send(100)) }
+                if attempt == 1 {
+                    while try send(1) { ones += 1 }
+                } else {
+                    // Less is left than sixteen placements need, each a flush of its own.
+                    for _ in 0..<ones - 1 { #expect(try send(1)) }
+                }
+            }
+            if attempt == 2 {
                 #expect(try caller.delete("/v1/jobs/whole").status == 200)
                 #expect(try eventually { try caller.get("/readyz").status == 503 })
                 let placed = try caller.get("/v1/jobs?state=placed")["jobs"]?.count ?? 0
