@@ -9,9 +9,12 @@ public struct OpenbBatchBench: Sendable {
     /// Holds `nodes.jsonl` and `arrivals.jsonl`.
     public var folder: String
     /// Of the search.
-    public var steps = 200_000
+    public var steps: Int
 
-    public init(folder: String) { self.folder = folder }
+    public init(folder: String, steps: Int = 200_000) {
+        self.folder = folder
+        self.steps = steps
+    }
 
     public func run() throws -> Report {
         let stream = try Stream(folder: folder)

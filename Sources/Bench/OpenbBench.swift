@@ -161,6 +161,33 @@ public struct OpenbBench: Sendable {
         self.log = log
     }
 
+    /// Writes a stream of the trace into a temporary folder and returns that, or nil where the trace or what it needs is
+    /// not there.
+    public static func export(trace: String, workload: String, seed: Int) throws -> String? {
+        let script = trace + "/score/export_stream.py"
+        guard FileManager.default.fileExists(atPath: script) else { return nil }
+        let folder = FileManager.default.temporaryDirectory.path + "/openb-\(workload)-\(seed)"
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["python3", script, workload, "\(seed)", folder]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        return process.terminationStatus == 0 ? folder : nil
+    }
+
+    /// The mean of each figure over several runs.
+    public static func mean(of reports: [Report]) -> Report {
+        var digest = Digest(seed: 0)
+        for report in reports { digest.add(report.hash) }
+        let figures = reports[0].figures.map { figure in
+            let values = reports.compactMap { $0.figures.first { $0.name == figure.name }?.value }
+            return Figure(
+                figure.name, values.reduce(0, +) / Double(values.count), figure.unit, goal: figure.goal)
+        }
+        return Report(benchmark: "openb mean", figures: figures, hash: digest.value)
+    }
+
     public func run() throws -> Report {
         let stream = try Stream(folder: folder)
         var fleet = StreamFleet(stream.nodes, copies: copies)

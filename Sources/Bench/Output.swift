@@ -1,8 +1,12 @@
 // Reports as one table for people, and as JSON lines for programs.
 
+import Foundation
 import JSON
 
 public enum Output {
+    /// A line beside the report: what was skipped and why.
+    public static func say(_ words: String) { FileHandle.standardError.write(Data((words + "\n").utf8)) }
+
     /// A line a figure: benchmark, figure, value, unit, goal.
     public static func table(_ reports: [Report]) -> String {
         var rows: [[String]] = [["benchmark", "figure", "value", "unit", "goal"]]

@@ -8,8 +8,8 @@ struct BerthBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
-            PackingCommand.self, JSONCommand.self, JournalCommand.self, HTTPCommand.self, MemoryCommand.self,
-            AllCommand.self,
+            PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, JSONCommand.self,
+            JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }
 
@@ -93,6 +93,7 @@ struct AllCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
     @OptionGroup var place: DataOptions
+    @OptionGroup var traces: TraceOptions
 
     func run() throws {
         var memory = MemoryBench.full
@@ -102,8 +103,10 @@ struct AllCommand: ParsableCommand {
         journal.folder = place.data
         http.folder = place.data
         // Memory first: it weighs the whole process.
-        output.show([
-            try memory.run(), PackingBench.full.run(), try JSONBench.full.run(), try journal.run(), try http.run(),
-        ])
+        var reports = [try memory.run(), PackingBench.full.run(), TopologyBench.full.run()]
+        reports += try traces.openbReports()
+        reports += try traces.gapReports()
+        reports += [try JSONBench.full.run(), try journal.run(), try http.run()]
+        output.show(reports)
     }
 }

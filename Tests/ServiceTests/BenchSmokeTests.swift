@@ -16,6 +16,25 @@ import Testing
         #expect(value("gpus", report) == 6912)
     }
 
+    @Test("The benchmark of topology finds gangs that touch the fewest domains, and always the same ones")
+    func topology() {
+        let report = TopologyBench.smoke.run()
+        #expect(report.hash == TopologyBench.smoke.run().hash)
+        #expect((value("gangsAt50", report) ?? 0) > 20)
+        #expect((value("domainsOverLeastAt50", report) ?? 9) <= 1.02)
+    }
+
+    @Test("The openb stream of the trace is placed as it always is")
+    func openb() throws {
+        guard let folder = try OpenbBench.export(trace: "../shared/traces/openb", workload: "default", seed: 42) else {
+            print("skipped: the openb trace, or python3 with numpy, is not there")
+            return
+        }
+        let batched = try OpenbBatchBench(folder: folder, steps: 2000).run()
+        #expect((value("allocation", batched) ?? 0) > 98.3)
+        #expect(batched.hash == (try OpenbBatchBench(folder: folder, steps: 2000).run()).hash)
+    }
+
     @Test("The benchmark of JSON reads its own body of 600 bytes without a mistake")
     func json() throws {
         let report = try JSONBench.smoke.run()

@@ -1,0 +1,102 @@
+// The benchmarks that need a trace: where it is, and what is said where it is not.
+
+import ArgumentParser
+import Bench
+
+struct TraceOptions: ParsableArguments {
+    @Option(help: "Folder of the openb trace, with its two lists and score/export_stream.py.")
+    var openb: String = "../shared/traces/openb"
+
+    @Option(help: "Folder of instances.py and exact.py.")
+    var scripts: String = "Config/bench"
+
+    /// The stream of each of three seeds, pod by pod, their mean, and one of them as a batch.
+    func openbReports() throws -> [Report] {
+        let seeds = [42, 43, 44]
+        var folders: [String] = []
+        for seed in seeds {
+            guard let folder = try OpenbBench.export(trace: openb, workload: "default", seed: seed) else {
+                Output.say("openb: skipped, for the trace or python3 with numpy is not there (--openb \(openb))")
+                return []
+            }
+            folders.append(folder)
+        }
+        let reports = try folders.map { try OpenbBench(folder: $0).run() }
+        return [OpenbBench.mean(of: reports), try OpenbBatchBench(folder: folders[0]).run()]
+    }
+
+    func gapReports() throws -> [Report] {
+        var bench = GapBench(openb: openb)
+        bench.scripts = scripts
+        if let missing = bench.missing {
+            Output.say("gap: skipped, for \(missing)")
+            return []
+        }
+        return [try bench.run()]
+    }
+}
+
+struct OpenbCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "openb",
+        abstract:
+            "The openb protocol: pods on shares of GPUs come one by one, nothing leaves, nothing is left out that fits.",
+        discussion: "Reads nodes.jsonl and arrivals.jsonl as the trace's export_stream.py writes them.")
+
+    @Option(help: "Name of the workload, for the table.")
+    var workload = "default"
+
+    @Option(help: "Seed of the stream, for the table.")
+    var seed = 42
+
+    @Option(help: "Folder of the stream's two files; given several times, the mean is shown as well.")
+    var data: [String]
+
+    @Option(help: "Where the scorer's log goes.")
+    var log: String?
+
+    @Option(help: "How often each node stands in the cluster and each pod comes.")
+    var copies = 1
+
+    @Flag(help: "All pods at once, as a batch.")
+    var batched = false
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws {
+        var reports: [Report] = []
+        for folder in data {
+            var report: Report
+            if batched {
+                report = try OpenbBatchBench(folder: folder).run()
+            } else {
+                var bench = OpenbBench(folder: folder, log: log)
+                bench.copies = copies
+                report = try bench.run()
+            }
+            report.benchmark += " \(workload)" + (data.count == 1 ? " \(seed)" : " \(folder)")
+            reports.append(report)
+        }
+        if reports.count > 1 && !batched { reports.append(OpenbBench.mean(of: reports)) }
+        output.show(reports)
+    }
+}
+
+struct GapCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "gap", abstract: "How far the core is from the optimum on small instances, solved with OR-tools.")
+
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var traces: TraceOptions
+
+    func run() throws { output.show(try traces.gapReports()) }
+}
+
+struct TopologyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "topology", abstract: "How few domains gangs touch, and how many whole ones are left.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show([TopologyBench.full.run()]) }
+}
