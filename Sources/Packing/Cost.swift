@@ -7,6 +7,9 @@ enum Cost {
     /// Sums stay far from overflow below this; what costs more costs this.
     private static let most = Int64.max / 8
 
+    /// Precondition: neither is above what the other functions return.
+    static func sum(_ left: Int64, _ right: Int64) -> Int64 { min(most, left + right) }
+
     /// The price of a capacity of GPUs in thousandths, rounded up.
     @inline(__always)
     static func price(milli: Int, microUSDPerGPUHour: Int64) -> Int64 {

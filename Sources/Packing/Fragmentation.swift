@@ -67,7 +67,7 @@ struct PoolMix {
                 gangs.append(
                     WasteGang(
                         gpus: entry.workers * need.gpus, workerGPUs: need.gpus,
-                        weight: Int(entry.weight * UInt64(Self.unit) / max(1, mix.totalCount))))
+                        weight: Int(UInt128(entry.weight) * UInt128(Self.unit) / UInt128(max(1, mix.totalCount)))))
             }
             let worth =
                 (UInt128(entry.scarcity) * weight * UInt128(need.totalMilli) / max(1, mix.totalWeight))

@@ -7,7 +7,7 @@ import Model
 struct Trial {
     /// Most times that one decision lays a gang out: where room is there for each group but not for all together, the search
     /// ends here at the latest.
-    static let mostLays = 4096
+    static let mostLays = 1024
 
     /// One group's workers in one pool.
     struct Piece {
@@ -134,7 +134,7 @@ extension Packer {
     }
 
     private mutating func firstPlaceOfAnyOrder(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
-        for order in gang.orders {
+        for order in gang.orders where trial.lays > 0 {
             trial.order = order
             if let place = firstPlace(gang, target: at, tier: tier) { return place }
         }
@@ -183,7 +183,7 @@ extension Packer {
         func add(_ room: Int, _ place: Place) {
             if room < lead.least || !mayHold(gang, target: at, in: place) { return }
             // What an elastic gang would have to do without counts first, then what is kept from others, then what is left.
-            let missing = max(0, lead.most - room)
+            let missing = min(max(0, lead.most - room), 1 << 20)
             let left = min(max(0, room - lead.most), 1 << 21 - 1)
             places.append((missing << 42 | kept(gang, target: at, by: place) << 21 | left, place))
         }
@@ -344,10 +344,13 @@ extension Packer {
             let need = gang.group(piece.group, target: piece.target).need
             workers += piece.workers
             if gang.form.exclusive != nil {
-                price += exclusivePrice(gang, piece: number)
+                price = Cost.sum(price, exclusivePrice(gang, piece: number))
             } else {
-                price += Cost.price(
-                    milli: piece.workers * need.totalMilli, microUSDPerGPUHour: gang.targets[piece.target].price)
+                price = Cost.sum(
+                    price,
+                    Cost.price(
+                        milli: piece.workers * need.totalMilli,
+                        microUSDPerGPUHour: gang.targets[piece.target].price))
             }
         }
         let cost = PlacementCost(
