@@ -65,7 +65,9 @@ let package = Package(
             "TestKit", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "Service"],
             path: "Tests/TestKit"),
         library("Bench", ["Model", "Packing", "Engine", "JSON", "Storage", "HTTP", "API", "Service"]),
-        .executableTarget(name: "berth-bench", dependencies: ["Bench", argumentParser], swiftSettings: strict),
+        .target(name: "CAllocations"),
+        .executableTarget(
+            name: "berth-bench", dependencies: ["Bench", "CAllocations", argumentParser], swiftSettings: strict),
         tests("HouseTests", []),
         tests("ModelTests", ["Model", "TestKit"]),
         tests("PackingTests", ["Model", "Packing", "TestKit"]),

@@ -3,6 +3,19 @@
 import Model
 import Packing
 
+/// What an executable knows of the allocator that it is linked with.
+public struct Allocator: Sendable {
+    /// Calls of this thread so far for new or larger memory.
+    var count: @Sendable () -> UInt64
+    /// Gives the system back what is free.
+    var trim: @Sendable () -> Void
+
+    public init(count: @escaping @Sendable () -> UInt64, trim: @escaping @Sendable () -> Void) {
+        self.count = count
+        self.trim = trim
+    }
+}
+
 /// Size of a packing run.
 public struct PackingBench: Sendable {
     /// NVL72 domains in each pool; as many pools as entries.
@@ -14,6 +27,8 @@ public struct PackingBench: Sendable {
     public var otherSizes: [(blocks: Int, domainsPerBlock: Int)] = []
     /// Nodes of the large gang.
     public var largeGang = 10_000
+    /// Nil where nothing counts what is allocated: its figures are left out then.
+    public var allocator: Allocator?
 
     /// 20 pools of 14,564 domains together: 1,048,608 GPUs, the least multiple of 72 not below 2^20. Other sizes go
     /// from about 4,096 GPUs to about 16,777,216.
@@ -44,52 +59,86 @@ public struct PackingBench: Sendable {
         traffic.refused = 0
         var perStep = traffic.nanosecondsPerStep(rounds: 5, steps: operations / 5)
         let refused = traffic.refused
-        var times: [UInt64] = []
-        times.reserveCapacity(operations / 4)
-        for _ in 0..<operations / 4 { times.append(traffic.step(timed: true)) }
-        let rounds = Spread(&perStep)
-        let latency = Spread(&times)
-        var figures = [
-            Figure("gpus", Double(traffic.capacity), "GPUs"),
-            Figure(
-                "placementsAndReleasesPerSecond", 1e9 / Double(max(1, rounds.median)), "1/s",
-                goal: "at least 300000"),
-            Figure("placementsAndReleasesPerSecondWorstRound", 1e9 / Double(max(1, rounds.largest)), "1/s"),
-            Figure("placementMedian", Double(latency.median), "ns", goal: "below 500"),
-            Figure("placementP90", Double(latency.p90), "ns"),
-            Figure("placementP99", Double(latency.p99), "ns", goal: "below 50000"),
-            Figure("placementLargest", Double(latency.largest), "ns"),
+        var figures = [Figure("gpus", Double(traffic.capacity), "GPUs")]
+        figures += rateFigures(&perStep)
+        figures += latencyFigures(&traffic)
+        figures += [
             Figure("gangsHeld", Double(traffic.held.count), "gangs"),
             Figure("gangsRefused", Double(refused), "gangs"),
-            Figure(
-                "memoryPerNode", Double(traffic.packer.bytes) / Double(traffic.capacity / 4), "B", goal: "at most 64"),
-            Figure("memoryPerPlacedWorker", traffic.bytesPerWorker, "B", goal: "at most 16"),
-            Figure("fork", traffic.nanosecondsOfFork(rounds: 5) / 1e6, "ms", goal: "below 2"),
-            Figure("trialOfThreeGroups", traffic.nanosecondsOfTrial(rounds: max(20, operations / 4000)), "ns"),
         ]
+        let hash = traffic.packer.digest()
+        figures += memoryFigures(traffic)
         for scope in [Tier.node, .domain, .block, .pool] {
             let time = traffic.infeasible(scope: scope, rounds: max(5, operations / 4000))
             let name = scope.name.prefix(1).uppercased() + scope.name.dropFirst()
             figures.append(Figure("infeasibleIn\(name)", time, "ns", goal: "below 1000"))
         }
-        let hash = traffic.packer.digest()
         figures += largeGangFigures()
+        figures += growthFigures(of: &traffic)
+        if let allocator {
+            let (growing, reserved) = traffic.allocationsPerDecision(steps: operations / 4, allocator)
+            figures.append(
+                Figure(
+                    "forkIntoFreshMemory", traffic.fork(rounds: 5, fresh: allocator) / 1e6, "ms", goal: "below 2"))
+            figures.append(Figure("allocationsPerDecision", reserved, "calls", goal: "0"))
+            figures.append(Figure("allocationsPerDecisionWhilePlacementsGrow", growing, "calls"))
+        }
         for size in otherSizes {
             var traffic = Traffic(
                 domains: Array(repeating: size, count: 20), fillPercent: fillPercent, seed: seed)
             traffic.fill()
             for _ in 0..<operations / 20 { _ = traffic.step(timed: false) }
-            var rates = traffic.nanosecondsPerStep(rounds: 5, steps: operations / 20)
-            figures.append(
-                Figure(
-                    "placementsAndReleasesPerSecondOn\(traffic.capacity)GPUs",
-                    1e9 / Double(max(1, Spread(&rates).median)), "1/s"))
-            figures.append(
-                Figure(
-                    "trialOfThreeGroupsOn\(traffic.capacity)GPUs",
-                    traffic.nanosecondsOfTrial(rounds: max(20, operations / 4000)), "ns"))
+            figures += growthFigures(of: &traffic)
         }
         return Report(benchmark: "packing", figures: figures, hash: hash)
+    }
+
+    private func rateFigures(_ perStep: inout [UInt64]) -> [Figure] {
+        let rounds = Spread(&perStep)
+        return [
+            Figure(
+                "placementsAndReleasesPerSecond", 1e9 / Double(max(1, rounds.median)), "1/s",
+                goal: "at least 300000"),
+            Figure("placementsAndReleasesPerSecondWorstRound", 1e9 / Double(max(1, rounds.largest)), "1/s"),
+        ]
+    }
+
+    private func latencyFigures(_ traffic: inout Traffic) -> [Figure] {
+        var times: [UInt64] = []
+        times.reserveCapacity(operations / 4)
+        for _ in 0..<operations / 4 { times.append(traffic.step(timed: true)) }
+        let latency = Spread(&times)
+        return [
+            Figure("placementMedian", Double(latency.median), "ns", goal: "below 500"),
+            Figure("placementP90", Double(latency.p90), "ns"),
+            Figure("placementP99", Double(latency.p99), "ns", goal: "below 50000"),
+            Figure("placementLargest", Double(latency.largest), "ns"),
+        ]
+    }
+
+    private func memoryFigures(_ traffic: borrowing Traffic) -> [Figure] {
+        [
+            Figure(
+                "memoryPerNode", Double(traffic.packer.bytes) / Double(traffic.capacity / 4), "B", goal: "at most 64"),
+            Figure("bytesPerPlacedWorker", traffic.bytesPerWorker, "B", goal: "at most 16"),
+            Figure("fork", traffic.fork(rounds: 5) / 1e6, "ms", goal: "below 2"),
+        ]
+    }
+
+    /// What shows how cost grows with the fleet: a step against the workers that it placed, and a gang laid out and undone.
+    private func growthFigures(of traffic: inout Traffic) -> [Figure] {
+        let placed = traffic.placedWorkers
+        let steps = operations / 20
+        var perStep = traffic.nanosecondsPerStep(rounds: 5, steps: steps)
+        let nanoseconds = Double(Spread(&perStep).median)
+        let workers = Double(traffic.placedWorkers - placed) / Double(max(1, steps * 5))
+        let name = "On\(traffic.capacity)GPUs"
+        let figures = [
+            Figure("nanosecondsPerPlacementAndRelease\(name)", nanoseconds, "ns"),
+            Figure("workersPerPlacement\(name)", workers, "workers"),
+        ]
+        guard let trial = traffic.trial(rounds: max(20, operations / 4000)) else { return figures }
+        return figures + [Figure("trialOfThreeGroups\(name)", trial, "ns")]
     }
 
     /// One gang over most of a pool: once where all domains are whole, once where every second one has lost a node.
@@ -122,181 +171,5 @@ public struct PackingBench: Sendable {
                 "placementOf\(largeGang)Nodes\(isBroken ? "InBrokenDomains" : "")", Double(Spread(&times).median), "ns",
                 goal: "below 1000000")
         }
-    }
-}
-
-/// Gangs that come and go on a fleet that stays as full as it was.
-private struct Traffic: ~Copyable {
-    static let shape = NodeShape(gpus: 4, cpuMillis: 144_000, memoryMiB: 983_040)
-
-    static func pool(_ topology: Topology) -> PoolSpec {
-        PoolSpec(
-            name: "bench", provider: "p", region: "r", accelerator: "GB300", node: shape, topology: topology)
-    }
-
-    static func form(gpus: Int, workers: Int = 1, scope: Tier = .pool) -> GangForm {
-        GangForm(groups: [GangForm.Group(count: workers, demand: Demand(gpus: gpus))], scope: scope)
-    }
-
-    var packer = Packer()
-    var held: [Placement] = []
-    var refused = 0
-    let capacity: Int
-    private var gangs: [Gang]
-    private var spare: [Placement] = []
-    private var random: SeededGenerator
-    private var mix = DemandMix()
-    private var isFull = false
-    private var taken = 0
-    private let limit: Int
-    private let largest: Int
-
-    init(domains: [(blocks: Int, domainsPerBlock: Int)], fillPercent: Int, seed: UInt64) {
-        var capacity = 0
-        for (number, pool) in domains.enumerated() {
-            let topology = Topology.counts(
-                blocks: pool.blocks, domainsPerBlock: pool.domainsPerBlock, nodesPerDomain: 18)
-            packer.put(pool: number, layout: PoolLayout(topology), spec: Self.pool(topology))
-            capacity += topology.nodeCount * 4
-        }
-        let candidates = domains.indices.map { Candidate(pool: $0, rank: 0) }
-        // Making an index outdates nothing, so all three gangs are of one generation.
-        gangs = []
-        for gpus in [1, 2, 4] {
-            gangs.append(packer.gang(Self.form(gpus: gpus), pools: candidates))
-        }
-        self.capacity = capacity
-        largest = domains.map { $0.blocks * $0.domainsPerBlock * 18 / 2 }.min() ?? 1
-        limit = capacity / 100 * fillPercent
-        random = SeededGenerator(seed: seed)
-    }
-
-    /// Counts of nodes drawn as 60 % one node, 30 % up to a domain, 9 % up to 32 domains, 1 % of 1,000 to 4,000 nodes,
-    /// the last two cut to what a pool of this size holds. One-node gangs take 1, 2 or 4 GPUs.
-    private mutating func draw() -> (workers: Int, kind: Int) {
-        let (workers, kind) = drawGang()
-        if !isFull {
-            // As the engine does it; the mix is known once the fleet is full.
-            let version = mix.version
-            mix.note(
-                MixEntry(demand: Demand(gpus: 1 << kind), workers: workers, tier: .pool, accelerators: [], weight: 0))
-            if mix.version != version { packer.setMix(mix.inUse) }
-        }
-        return (workers, kind)
-    }
-
-    private mutating func drawGang() -> (workers: Int, kind: Int) {
-        switch random.pick(0...99) {
-        case 0..<30: (1, 2)
-        case 30..<45: (1, 1)
-        case 45..<60: (1, 0)
-        case 60..<90: (random.pick(2...18), 2)
-        case 90..<99: (min(random.pick(19...576), largest), 2)
-        default: (min(random.pick(1000...4000), largest), 2)
-        }
-    }
-
-    /// Places one gang and gives back others until the fleet is as full as before; tells how long the placing took.
-    mutating func step(timed: Bool) -> UInt64 {
-        let (workers, kind) = draw()
-        gangs[kind].resize(to: workers)
-        var placement = spare.popLast() ?? .none
-        let begin = timed ? nanosecondsNow() : 0
-        let fits = packer.find(gangs[kind], into: &placement)
-        if fits { packer.take(placement) }
-        let end = timed ? nanosecondsNow() : 0
-        if fits {
-            taken += placement.gpuMilli / 1000
-            held.append(placement)
-        } else {
-            refused += 1
-            spare.append(placement)
-        }
-        while taken > limit { freeOne() }
-        return end - begin
-    }
-
-    private mutating func freeOne() {
-        held.swapAt(random.pick(0...held.count - 1), held.count - 1)
-        let placement = held.removeLast()
-        packer.give(placement)
-        taken -= placement.gpuMilli / 1000
-        spare.append(placement)
-    }
-
-    mutating func fill() {
-        while taken < limit * 98 / 100 { _ = step(timed: false) }
-        isFull = true
-    }
-
-    /// Of the thread's own time, for each round.
-    mutating func nanosecondsPerStep(rounds: Int, steps: Int) -> [UInt64] {
-        var rates: [UInt64] = []
-        for _ in 0..<rounds {
-            let begin = threadNanosecondsNow()
-            for _ in 0..<steps { _ = step(timed: false) }
-            rates.append((threadNanosecondsNow() - begin) / UInt64(max(1, steps)))
-        }
-        return rates
-    }
-
-    /// Of the runs that held placements have, by their workers.
-    var bytesPerWorker: Double {
-        var (runs, workers) = (0, 0)
-        for placement in held {
-            runs += placement.runs.count
-            workers += placement.workerCount
-        }
-        return Double(runs * MemoryLayout<NodeRun>.stride) / Double(max(1, workers))
-    }
-
-    func nanosecondsOfFork(rounds: Int) -> Double {
-        var times: [UInt64] = []
-        for _ in 0..<rounds {
-            let begin = nanosecondsNow()
-            let fork = packer.fork()
-            times.append(nanosecondsNow() - begin)
-            precondition(fork.generation == packer.generation)
-        }
-        return Double(Spread(&times).median)
-    }
-
-    /// Nanoseconds to lay out a gang of trainers, evaluators and loaders without GPUs, and to take all of it back.
-    mutating func nanosecondsOfTrial(rounds: Int) -> Double {
-        let candidates = gangs[2].targets.map { Candidate(pool: $0.pool, rank: 0) }
-        let groups = [
-            GangForm.Group(count: 8, demand: Demand(gpus: 4)), GangForm.Group(count: 2, demand: Demand(gpus: 1)),
-            GangForm.Group(count: 4, demand: Demand(gpus: 0, cpuMillis: 8_000, memoryMiB: 32_768)),
-        ]
-        let gang = packer.gang(GangForm(groups: groups, scope: .pool), pools: [candidates[0]])
-        var placement = Placement.none
-        var times: [UInt64] = []
-        for _ in 0..<rounds {
-            let begin = nanosecondsNow()
-            _ = packer.find(gang, into: &placement)
-            times.append(nanosecondsNow() - begin)
-        }
-        return Double(Spread(&times).median)
-    }
-
-    /// Nanoseconds of a decision that a gang fits nowhere: more whole nodes than any place of `scope` has, though the
-    /// whole fleet has them.
-    mutating func infeasible(scope: Tier, rounds: Int) -> Double {
-        let candidates = gangs[2].targets.map { Candidate(pool: $0.pool, rank: 0) }
-        var gang = packer.gang(Self.form(gpus: 4, scope: scope), pools: candidates)
-        var largest = 0
-        for target in gang.targets.indices { largest = max(largest, packer.largestFit(gang, target: target)) }
-        gang.resize(to: largest + 1)
-        var placement = Placement.none
-        var times: [UInt64] = []
-        for _ in 0..<rounds {
-            let begin = nanosecondsNow()
-            for _ in 0..<100 {
-                let fits = packer.find(gang, into: &placement)
-                precondition(!fits, "the gang must not fit")
-            }
-            times.append(nanosecondsNow() - begin)
-        }
-        return Double(Spread(&times).median) / 100
     }
 }

@@ -1,4 +1,5 @@
-// How a benchmark says what it found: figures with units and goals, as a table for people or JSON lines for programs.
+// What a benchmark found: figures with units and goals. How they are shown: Output.swift. And what it measures with: clocks,
+// spreads and a seeded generator.
 
 import Dispatch
 import Glibc
@@ -29,37 +30,6 @@ public struct Report: Sendable {
         self.benchmark = benchmark
         self.figures = figures
         self.hash = hash
-    }
-}
-
-extension Report: CustomStringConvertible {
-    /// A table: one line a figure, with what was aimed at.
-    public var description: String {
-        let widestName = figures.map(\.name.count).max() ?? 0
-        let values = figures.map { Self.text($0.value) }
-        let widestValue = values.map(\.count).max() ?? 0
-        var lines = ["\(benchmark), result \(String(hash, radix: 16))"]
-        for (figure, value) in zip(figures, values) {
-            let name = figure.name + String(repeating: " ", count: widestName - figure.name.count)
-            let aligned = String(repeating: " ", count: widestValue - value.count) + value
-            lines.append("  \(name)  \(aligned) \(figure.unit)" + (figure.goal.map { "  (\($0))" } ?? ""))
-        }
-        return lines.joined(separator: "\n")
-    }
-
-    /// One JSON object a figure, each on its line. Names, units and goals are ours and need no escapes.
-    public var jsonLines: String {
-        figures.map { figure in
-            "{\"benchmark\":\"\(benchmark)\",\"figure\":\"\(figure.name)\",\"value\":\(Self.text(figure.value)),"
-                + "\"unit\":\"\(figure.unit)\"" + (figure.goal.map { ",\"goal\":\"\($0)\"" } ?? "") + "}"
-        }.joined(separator: "\n")
-    }
-
-    /// Whole from 1,000 on, else with one decimal.
-    private static func text(_ value: Double) -> String {
-        let tenths = Int64((value * 10).rounded())
-        return abs(value) >= 1000 || tenths % 10 == 0
-            ? String(Int64(value.rounded())) : "\(tenths / 10).\(abs(tenths % 10))"
     }
 }
 

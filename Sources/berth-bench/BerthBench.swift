@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Bench
+import CAllocations
 
 @main
 struct BerthBench: ParsableCommand {
@@ -33,7 +34,14 @@ struct PackingCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
-    func run() throws { output.show([PackingBench.full.run()]) }
+    func run() throws { output.show([Self.bench.run()]) }
+
+    /// With a count of what is allocated, which only this executable has.
+    static var bench: PackingBench {
+        var bench = PackingBench.full
+        bench.allocator = Allocator(count: { berth_allocations() }, trim: { berth_trim() })
+        return bench
+    }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -103,7 +111,7 @@ struct AllCommand: ParsableCommand {
         journal.folder = place.data
         http.folder = place.data
         // Memory first: it weighs the whole process.
-        var reports = [try memory.run(), PackingBench.full.run(), TopologyBench.full.run()]
+        var reports = [try memory.run(), PackingCommand.bench.run(), TopologyBench.full.run()]
         reports += try traces.openbReports()
         reports += try traces.gapReports()
         reports += [try JSONBench.full.run(), try journal.run(), try http.run()]

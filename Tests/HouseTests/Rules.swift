@@ -35,12 +35,12 @@ enum Rules {
             "Service": (libraries.subtracting(["Service"]), system.union(["Logging"])),
             "berth": (libraries, system.union(["ArgumentParser", "Logging"])),
             "Bench": (libraries, system.union(foundation)),
-            "berth-bench": (libraries.union(["Bench"]), system.union(["ArgumentParser"])),
+            "berth-bench": (libraries.union(["Bench", "CAllocations"]), system.union(["ArgumentParser"])),
             "TestKit": (libraries, system.union(foundation)),
         ]
     }()
 
-    private static let ours: Set = Set(table.keys).union(["CLinux", "COpenSSL", "CZlib"])
+    private static let ours: Set = Set(table.keys).union(["CLinux", "COpenSSL", "CZlib", "CAllocations"])
 
     static func imports(_ source: SourceText) -> [Finding] {
         // Tests may import what their target depends on; the package says so and the compiler sees to it.
