@@ -23,8 +23,12 @@ public struct GapBench: Sendable {
         if !FileManager.default.fileExists(atPath: openb + "/openb_node_list_gpu_node.csv") {
             return "the openb lists are not in '\(openb)'"
         }
-        let probe = try? Self.run(["-c", "import ortools.sat.python.cp_model"], input: "")
-        return probe == nil ? "OR-tools is not installed (python3 -m pip install ortools)" : nil
+        return !Self.hasSolver ? "OR-tools is not installed (python3 -m pip install ortools)" : nil
+    }
+
+    /// Whether OR-tools is installed.
+    public static var hasSolver: Bool {
+        (try? run(["-c", "import ortools.sat.python.cp_model"], input: "")) != nil
     }
 
     public func run() throws -> Report {
@@ -62,7 +66,7 @@ public struct GapBench: Sendable {
     }
 
     /// The bound of each answer, that no solution is better than; nil where there is no solution.
-    private static func bounds(_ text: String) throws -> [Int?] {
+    static func bounds(_ text: String) throws -> [Int?] {
         try text.split(separator: "\n").map { line in
             let answer = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
             return answer?["bound"] as? Int
@@ -81,7 +85,7 @@ public struct GapBench: Sendable {
     }
 
     /// What `python3` prints. Throws where it fails.
-    private static func run(_ arguments: [String], input: String) throws -> String {
+    static func run(_ arguments: [String], input: String) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         process.arguments = ["python3"] + arguments

@@ -146,7 +146,10 @@ struct Traffic: ~Copyable {
         let growing = count(steps, allocator)
         // More gangs may be held at once than ever before.
         for _ in 0..<256 { spare.append(.none) }
-        for at in spare.indices { spare[at].runs.reserveCapacity(4000) }
+        for at in spare.indices {
+            spare[at].runs.reserveCapacity(4000)
+            spare[at].parts.reserveCapacity(1)
+        }
         for at in held.indices { held[at].runs.reserveCapacity(4000) }
         return (growing, count(steps, allocator))
     }

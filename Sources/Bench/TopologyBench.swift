@@ -8,6 +8,8 @@ import Packing
 public struct TopologyBench: Sendable {
     public var seeds: ClosedRange<UInt64> = 1...200
     public var fills = [50, 80, 95]
+    /// Holds `exact.py`, which confirms what was counted; nil where nothing can.
+    public var scripts: String?
 
     public static let full = TopologyBench()
     /// Small enough for a test.
@@ -15,41 +17,88 @@ public struct TopologyBench: Sendable {
 
     public init(seeds: ClosedRange<UInt64> = 1...200) { self.seeds = seeds }
 
-    public func run() -> Report {
+    public func run() throws -> Report {
         var figures: [Figure] = []
         var digest = Digest(seed: 0)
         for fill in fills {
-            var touched = 0
-            var least = 0
-            var gangs = 0
-            var wholeOurs = 0
-            var wholeBestFit = 0
-            var lower = 0
-            for seed in seeds {
-                var fleet = TopologyFleet(seed: seed)
-                fleet.fill(percent: fill)
-                let (ours, bestFit) = fleet.wholeDomains
-                wholeOurs += ours
-                wholeBestFit += bestFit
-                if ours < bestFit { lower += 1 }
-                for _ in 0..<20 {
-                    guard let (domains, exact) = fleet.probe() else { continue }
-                    touched += domains
-                    least += exact
-                    gangs += 1
-                }
-            }
-            for count in [touched, least, wholeOurs, wholeBestFit] { digest.add(count) }
+            let used = measure(fill, isLeaving: true)
+            let filled = measure(fill, isLeaving: false)
+            digest.add(used.digest)
+            digest.add(filled.digest)
             figures += [
-                Figure("gangsAt\(fill)", Double(gangs), "gangs"),
-                Figure(
-                    "domainsOverLeastAt\(fill)", Double(touched) / Double(max(1, least)), "ratio",
-                    goal: "at most 1.02"),
-                Figure("wholeDomainsAt\(fill)", Double(wholeOurs), "domains", goal: "at least \(wholeBestFit)"),
-                Figure("fleetsWithFewerWholeDomainsAt\(fill)", Double(lower), "fleets", goal: "0"),
+                Figure("gangsAt\(fill)", Double(used.gangs), "gangs"),
+                Figure("domainsOverLeastAt\(fill)", used.ratio(to: used.least), "ratio", goal: "at most 1.02"),
+                Figure("domainsOverLeastOfPoolAt\(fill)", used.ratio(to: used.leastOfPool), "ratio"),
             ]
+            if let scripts {
+                figures.append(
+                    Figure(
+                        "leastDeniedBySolverAt\(fill)", try used.denied(by: scripts), "gangs",
+                        goal: "0 of \(used.instances.count)"))
+            }
+            figures += filled.wholeFigures("At\(fill)") + used.wholeFigures("At\(fill)AsGangsLeave")
         }
         return Report(benchmark: "topology", figures: figures, hash: digest.value)
+    }
+
+    private func measure(_ fill: Int, isLeaving: Bool) -> TopologySums {
+        var sums = TopologySums()
+        for seed in seeds {
+            var fleet = TopologyFleet(seed: seed)
+            fleet.fill(percent: fill, isLeaving: isLeaving)
+            let (ours, bestFit) = fleet.wholeDomains
+            sums.wholeOurs += ours
+            sums.wholeBestFit += bestFit
+            if ours < bestFit { sums.lower += 1 }
+            if ours > bestFit { sums.higher += 1 }
+            for round in 0..<20 {
+                guard let probe = fleet.probe() else { continue }
+                sums.touched += probe.domains
+                sums.least += probe.least
+                sums.leastOfPool += probe.leastOfPool
+                sums.gangs += 1
+                if round == 0, sums.instances.count < 20 { sums.instances.append((probe.instance, probe.least)) }
+            }
+        }
+        return sums
+    }
+}
+
+/// What the fleets of one fill come to together.
+private struct TopologySums {
+    var gangs = 0
+    var touched = 0
+    var least = 0
+    var leastOfPool = 0
+    var wholeOurs = 0
+    var wholeBestFit = 0
+    /// Fleets in which fewer or more whole domains are left than best fit leaves.
+    var lower = 0
+    var higher = 0
+    /// Some of the gangs, as the solver reads them, and what was counted as least.
+    var instances: [(line: String, least: Int)] = []
+
+    var digest: UInt64 {
+        var digest = Digest(seed: 0)
+        for count in [touched, least, leastOfPool, wholeOurs, wholeBestFit, lower, higher] { digest.add(count) }
+        return digest.value
+    }
+
+    func ratio(to least: Int) -> Double { Double(touched) / Double(max(1, least)) }
+
+    func wholeFigures(_ when: String) -> [Figure] {
+        [
+            Figure("wholeDomains\(when)", Double(wholeOurs), "domains", goal: "at least \(wholeBestFit)"),
+            Figure("fleetsWithFewerWholeDomains\(when)", Double(lower), "fleets", goal: "0"),
+            Figure("fleetsWithMoreWholeDomains\(when)", Double(higher), "fleets"),
+        ]
+    }
+
+    /// For how many of the instances the solver finds another least.
+    func denied(by scripts: String) throws -> Double {
+        let answers = try GapBench.bounds(
+            GapBench.run(["\(scripts)/exact.py", "--seconds", "10"], input: instances.map(\.line).joined()))
+        return Double(zip(answers, instances).count { $0 != $1.least } + instances.count - answers.count)
     }
 }
 
@@ -95,8 +144,9 @@ private struct TopologyFleet: ~Copyable {
         }
     }
 
-    /// Gangs of whole nodes come and go until so much is taken; both packers serve the same ones.
-    mutating func fill(percent: Int) {
+    /// Gangs of whole nodes come until so much is taken, and where they leave also go, some time beyond that; both packers
+    /// serve the same ones.
+    mutating func fill(percent: Int, isLeaving: Bool) {
         let all = blocks * domains * nodes
         var placement = Placement.none
         for _ in 0..<all * 4 {
@@ -108,7 +158,7 @@ private struct TopologyFleet: ~Copyable {
                 for (domain, count) in theirs { freeOfBestFit[domain] -= count }
                 held.append((placement, theirs))
                 taken += workers
-            } else if !held.isEmpty {
+            } else if isLeaving, !held.isEmpty {
                 let (ours, theirs) = held.remove(at: random.pick(0...held.count - 1))
                 packer.give(ours)
                 for (domain, count) in theirs { freeOfBestFit[domain] += count }
@@ -142,9 +192,9 @@ private struct TopologyFleet: ~Copyable {
         (free.count { $0 == nodes }, freeOfBestFit.count { $0 == nodes })
     }
 
-    /// The domains that one more gang touches, and the least that it could within the smallest tier that holds it: the
-    /// roomiest domains of a place suffice with the fewest. Nil where it fits nowhere.
-    mutating func probe() -> (domains: Int, least: Int)? {
+    /// One more gang and the domains it touches; the least that it could within the smallest tier that holds it, and within
+    /// the pool: the roomiest domains of a place suffice with the fewest. Nil where it fits nowhere.
+    mutating func probe() -> TopologyProbe? {
         let workers = random.pick(1...nodes * 3)
         let free = free
         func least(_ range: Range<Int>) -> Int? {
@@ -156,11 +206,32 @@ private struct TopologyFleet: ~Copyable {
             return nil
         }
         let inBlocks = (0..<blocks).compactMap { least($0 * domains..<($0 + 1) * domains) }.min()
-        guard let exact = inBlocks ?? least(0..<blocks * domains) else { return nil }
+        guard let leastOfPool = least(0..<blocks * domains) else { return nil }
         var placement = Placement.none
         guard packer.find(gang(workers), into: &placement) else { return nil }
         var touched: Set<Int> = []
         for run in placement.runs { for node in run.nodes { touched.insert(node / nodes) } }
-        return (touched.count, exact)
+        return TopologyProbe(
+            domains: touched.count, least: inBlocks ?? leastOfPool, leastOfPool: leastOfPool,
+            instance: instance(workers, scope: inBlocks == nil ? .pool : .block))
     }
+
+    /// The fleet as it is and one gang, as `exact.py` reads them.
+    private func instance(_ workers: Int, scope: Tier) -> String {
+        let listed = (0..<blocks * domains * nodes).map { node in
+            let free = packer.free(pool: 0, node: node).gpuMask.nonzeroBitCount
+            let domain = node / nodes
+            return "{\"freeGPUs\":\(free),\"domain\":\(domain),\"block\":\(domain / domains)}"
+        }
+        return "{\"kind\":\"topology\",\"id\":\"\(workers)\",\"nodes\":[\(listed.joined(separator: ","))],\"gang\":"
+            + "{\"scope\":\"\(scope.name)\",\"groups\":[{\"workers\":\(workers),\"gpusPerWorker\":\(gpus)}]}}\n"
+    }
+}
+
+/// A gang that came to a filled fleet.
+private struct TopologyProbe {
+    let domains: Int
+    let least: Int
+    let leastOfPool: Int
+    let instance: String
 }

@@ -111,7 +111,7 @@ struct AllCommand: ParsableCommand {
         journal.folder = place.data
         http.folder = place.data
         // Memory first: it weighs the whole process.
-        var reports = [try memory.run(), PackingCommand.bench.run(), TopologyBench.full.run()]
+        var reports = [try memory.run(), PackingCommand.bench.run(), try traces.topologyReport()]
         reports += try traces.openbReports()
         reports += try traces.gapReports()
         reports += [try JSONBench.full.run(), try journal.run(), try http.run()]

@@ -10,7 +10,7 @@ struct TraceOptions: ParsableArguments {
     @Option(help: "Folder of instances.py and exact.py.")
     var scripts: String = "Config/bench"
 
-    /// The stream of each of three seeds, pod by pod, their mean, and one of them as a batch.
+    /// The mean of the streams of three seeds, pod by pod; one of them as a batch; and one with everything 100 times.
     func openbReports() throws -> [Report] {
         let seeds = [42, 43, 44]
         var folders: [String] = []
@@ -22,7 +22,18 @@ struct TraceOptions: ParsableArguments {
             folders.append(folder)
         }
         let reports = try folders.map { try OpenbBench(folder: $0).run() }
-        return [OpenbBench.mean(of: reports), try OpenbBatchBench(folder: folders[0]).run()]
+        var scaled = OpenbBench(folder: folders[0])
+        scaled.copies = 100
+        return [
+            OpenbBench.mean(of: reports), try OpenbBatchBench(folder: folders[0]).run(), try scaled.run(),
+        ]
+    }
+
+    /// Confirmed by the solver where that is there.
+    func topologyReport() throws -> Report {
+        var bench = TopologyBench.full
+        if GapBench.hasSolver { bench.scripts = scripts } else { Output.say("topology: not confirmed by OR-tools") }
+        return try bench.run()
     }
 
     func gapReports() throws -> [Report] {
@@ -98,5 +109,7 @@ struct TopologyCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
-    func run() throws { output.show([TopologyBench.full.run()]) }
+    @OptionGroup var traces: TraceOptions
+
+    func run() throws { output.show([try traces.topologyReport()]) }
 }
