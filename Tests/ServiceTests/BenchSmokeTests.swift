@@ -1,6 +1,7 @@
 // Every benchmark in small: that it runs, counts what it should and comes to the same result each time. Never how fast.
 
 import Bench
+import Foundation
 import Testing
 
 @Suite struct BenchSmokeTests {
@@ -22,6 +23,37 @@ import Testing
         #expect(report.hash == (try TopologyBench.smoke.run()).hash)
         #expect((value("gangsAt50", report) ?? 0) > 20)
         #expect((value("domainsOverLeastAt50", report) ?? 9) <= 1.02)
+        #expect(value("fleetsWithFewerWholeDomainsAt80", report) == 0)
+    }
+
+    @Test(
+        "A stream of three pods at two nodes: the third finds no room, the log says so, and the mean of two runs is one run"
+    )
+    func stream() throws {
+        let folder =
+            FileManager.default.temporaryDirectory.path + "/berth-stream-\(ProcessInfo.processInfo.processIdentifier)"
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let nodes = (0..<2).map { node in
+            "{\"node\":\"n\(node)\",\"rank\":\(node),\"cpu_milli\":8000,\"memory_mib\":8000,\"gpus\":1,\"gpu_model\":\"T4\"}\n"
+        }
+        let pods = [600, 600, 600].enumerated().map { seq, milli in
+            "{\"seq\":\(seq),\"pod\":\"p\(seq)\",\"cpu_milli\":1000,\"memory_mib\":1000,\"num_gpu\":1,"
+                + "\"gpu_milli\":\(milli),\"gpu_models\":[]}\n"
+        }
+        try nodes.joined().write(toFile: folder + "/nodes.jsonl", atomically: true, encoding: .utf8)
+        try pods.joined().write(toFile: folder + "/arrivals.jsonl", atomically: true, encoding: .utf8)
+        let log = folder + "/log.jsonl"
+        let report = try OpenbBench(folder: folder, log: log).run()
+        #expect(value("podsRejected", report) == 1)
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        #expect(lines.count == 3)
+        #expect(lines.first == "{\"pod\":\"p0\",\"node\":\"n0\",\"gpus\":[0]}")
+        #expect(lines.last == "{\"pod\":\"p2\",\"node\":null}")
+        #expect(value("podsRejected", OpenbBench.mean(of: [report, report])) == 1)
+        var twice = OpenbBench(folder: folder)
+        twice.copies = 2
+        #expect(value("podsRejected", try twice.run()) == 2)
     }
 
     @Test("The openb stream of the trace is placed as it always is")
