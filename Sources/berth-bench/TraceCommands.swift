@@ -63,7 +63,7 @@ struct OpenbCommand: ParsableCommand {
     @Option(help: "Folder of the stream's two files; given several times, the mean is shown as well.")
     var data: [String]
 
-    @Option(help: "Where the scorer's log goes.")
+    @Option(help: "Where the scorer's log goes; for one folder, each pod once.")
     var log: String?
 
     @Option(help: "How often each node stands in the cluster and each pod comes.")
@@ -73,6 +73,13 @@ struct OpenbCommand: ParsableCommand {
     var batched = false
 
     @OptionGroup var output: OutputOptions
+
+    func validate() throws {
+        if copies < 1 { throw ValidationError("--copies is at least 1.") }
+        if log != nil && (data.count > 1 || copies > 1 || batched) {
+            throw ValidationError("--log is for one folder, one copy and pods one by one.")
+        }
+    }
 
     func run() throws {
         var reports: [Report] = []
