@@ -136,7 +136,8 @@ struct Traffic: ~Copyable {
     }
 
     /// How often a step of this thread allocates: as the fleet runs, where the storage of a placement grows when it comes to
-    /// hold a larger gang than before, and with storage that is large enough from the start.
+    /// hold a larger gang than before, and with storage that is large enough from the start. What is left then are buckets
+    /// of an index in which no domain of the pool ever was before.
     mutating func allocationsPerDecision(steps: Int, _ allocator: Allocator) -> (growing: Double, reserved: Double) {
         let before = allocator.count()
         precondition(
