@@ -199,8 +199,9 @@ public struct OpenbBench: Sendable {
         var rejected = 0
         var digest = Digest(seed: 0)
         let begin = threadNanosecondsNow()
-        for pod in stream.pods {
-            for _ in 0..<copies {
+        // The stream as a whole comes again and again, so that neighbours differ as they do in one of it.
+        for _ in 0..<copies {
+            for pod in stream.pods {
                 let version = mix.version
                 mix.note(MixEntry(pod))
                 let free = curve.total - curve.allocated
