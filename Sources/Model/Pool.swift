@@ -59,6 +59,14 @@ public enum Purchase: UInt8, CaseIterable, Sendable {
     case onDemand, reserved, spot, committed
 }
 
+/// What a provider bills for while work runs.
+public enum Billing: UInt8, CaseIterable, Sendable {
+    /// The GPUs that are held.
+    case gpu
+    /// All GPUs of each node on which anything runs.
+    case node
+}
+
 /// A pool as it was put.
 public struct PoolSpec: Hashable, Sendable {
     public var name: String
@@ -75,6 +83,7 @@ public struct PoolSpec: Hashable, Sendable {
     /// The capacity block or reservation at the provider, for nodes that name none of their own; empty where there is none.
     public var reservation: String
     public var purchase: Purchase
+    public var billing: Billing
     public var priceMicroUSDPerGPUHour: Int64
     /// Ordered by name.
     public var labels: [Label]
@@ -82,7 +91,8 @@ public struct PoolSpec: Hashable, Sendable {
     public init(
         name: String, provider: String, region: String, accelerator: String, instanceType: String = "",
         node: NodeShape, topology: Topology, allowsGPUShares: Bool = false, sparesPerDomain: Int = 0,
-        reservation: String = "", purchase: Purchase = .onDemand, priceMicroUSDPerGPUHour: Int64 = 0,
+        reservation: String = "", purchase: Purchase = .onDemand, billing: Billing = .gpu,
+        priceMicroUSDPerGPUHour: Int64 = 0,
         labels: [Label] = []
     ) {
         self.name = name
@@ -96,6 +106,7 @@ public struct PoolSpec: Hashable, Sendable {
         self.sparesPerDomain = sparesPerDomain
         self.reservation = reservation
         self.purchase = purchase
+        self.billing = billing
         self.priceMicroUSDPerGPUHour = priceMicroUSDPerGPUHour
         self.labels = labels
     }
