@@ -35,8 +35,8 @@ public struct MixEntry: Hashable, Sendable {
 /// remembered; a new one takes the place of the lightest, as in the Space-Saving sketch (Metwally, Agrawal and El
 /// Abbadi, 2005), but with its own weight only.
 ///
-/// Decisions use `inUse`, a copy that is taken anew each time the arrivals have grown by half (at most by `halfLife`/2):
-/// what was computed from it stays valid in between.
+/// Decisions use `inUse`, a copy: what was computed from it stays valid until it is taken anew. Each time the arrivals have
+/// grown by half (at most by `halfLife`/2) it is, if by then a tenth of the demand is of other shapes.
 public struct DemandMix: Hashable, Sendable {
     public static let mostEntries = 128
     public static let halfLife: UInt64 = 1 << 15
@@ -116,7 +116,7 @@ public struct DemandMix: Hashable, Sendable {
     /// hundredth of `allMilli` they no longer matter.
     public func isOutdated(freeMilli: Int, allMilli: Int) -> Bool {
         if inUse.isEmpty || freeMilli * 100 <= allMilli && pricedFreeMilli * 100 <= allMilli { return false }
-        return freeMilli * 21 < pricedFreeMilli * 20 || freeMilli * 20 > pricedFreeMilli * 21
+        return freeMilli * 5 < pricedFreeMilli * 4 || freeMilli * 4 > pricedFreeMilli * 5
     }
 
     /// Takes the scarcity of each entry in use.
@@ -134,9 +134,29 @@ public struct DemandMix: Hashable, Sendable {
     }
 
     private mutating func renew() {
-        version += 1
         nextVersionAt = arrivals + max(1, min(arrivals, Self.halfLife) / 2)
+        if !isFar() { return }
+        version += 1
         inUse = entries.enumerated().sorted { ($1.element.weight, $0.offset) < ($0.element.weight, $1.offset) }
             .map(\.element)
     }
+
+    /// Whether a tenth of the weight is of other shapes than in the copy in use (the total variation distance of both).
+    private func isFar() -> Bool {
+        if inUse.isEmpty { return true }
+        let (all, allInUse) = (total(entries), total(inUse))
+        // Twice the distance is the sum of |a/all - b/allInUse| over all shapes.
+        var twice: UInt128 = 0
+        var common: UInt128 = 0
+        for entry in entries {
+            let before = inUse.first { $0.isSameShape(as: entry) }?.weight ?? 0
+            let (now, then) = (UInt128(entry.weight) * allInUse, UInt128(before) * all)
+            twice += max(now, then) - min(now, then)
+            common += UInt128(before)
+        }
+        twice += (allInUse - common) * all
+        return twice * 5 >= all * allInUse
+    }
+
+    private func total(_ entries: [MixEntry]) -> UInt128 { entries.reduce(0) { $0 + UInt128($1.weight) } }
 }
