@@ -120,7 +120,8 @@ struct StreamFleet: ~Copyable {
                 pool: number, layout: PoolLayout(topology),
                 spec: PoolSpec(
                     name: "openb", provider: "p", region: "r", accelerator: pool.model, node: pool.shape,
-                    topology: topology, allowsGPUShares: true, priceMicroUSDPerGPUHour: price))
+                    topology: topology, allowsGPUShares: true, billing: prices == nil ? .gpu : .node,
+                    priceMicroUSDPerGPUHour: price))
         }
     }
 

@@ -38,6 +38,9 @@ extension Packer {
             }
             if target.index < 0 {
                 guard let found = pools[target.pool].scoring[0].best(target.need) else { continue }
+                let price =
+                    pools[target.pool].isBilledByNode
+                    ? Cost.price(milli: found.openedMilli, microUSDPerGPUHour: target.price) : price
                 let fragmentation = Cost.fragmentation(found.rise, microUSDPerGPUHour: target.price)
                 let merit = Merit(
                     total: price + fragmentation, rise: found.rise, fit: Fit(tier: .node, slackMilli: found.leftover))

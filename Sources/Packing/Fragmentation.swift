@@ -14,6 +14,8 @@
 // times their price. The price is the demand's share of the mix times its scarcity: free capacity of the fleet over
 // the capacity of what still fits of it. It is the gradient of the sum of weight times the logarithm of slots, so what
 // runs out first is kept longest: whole nodes, or the one accelerator that a job may have.
+//
+// Horizon: in pools billed by the node, the choice of a node to open also looks at what demand to come will cost there.
 
 import Model
 
@@ -32,6 +34,8 @@ struct PoolMix {
     /// Sequences, a power of two, and how many demands each has.
     static let sequences = 8
     static let sequenceLength = 64
+    /// GPU capacity to come that the choice of a node to open is made for.
+    private static let horizonMilli = 10_000
     /// The worth of slots against what is lost: one sixteenth.
     private static let slotShift = 4
 
@@ -109,6 +113,16 @@ struct PoolMix {
             sum += idle
         }
         return Int64(sum) * Int64(Self.unit / Self.sequences)
+    }
+
+    /// What the next ten GPUs of demand cost on unused nodes of a kind that is paid for by the node: less where more of the
+    /// price can be used, by the usual demand and by workers of `need`. So nodes are opened where they are cheap for what
+    /// they will hold, not where they are small.
+    func horizon(_ unused: FreeState, _ need: WorkerNeed) -> Int64 {
+        let all = unused.freeMilli
+        var usable = all - Int(lost(unused) / Int64(Self.unit))
+        if need.gpus > 0 { usable = min(usable, unused.count(of: need) * need.totalMilli) }
+        return Int64(all * Self.horizonMilli / max(1, usable) * Self.unit)
     }
 
     /// The worth of the slots that a state has.

@@ -9,6 +9,8 @@ struct NodeScoring: ~Copyable {
     private var free: FreeStates
     private var orders: [Order] = []
     private var mix = PoolMix()
+    /// What is free on an unused node, where nodes are paid for as a whole once they are used; else nil.
+    private let unused: FreeState?
 
     /// One need's states: the least harm first.
     private struct Order {
@@ -22,25 +24,30 @@ struct NodeScoring: ~Copyable {
     }
 
     private struct Entry: Comparable {
-        /// Rise of the potential.
-        let rise: Int64
+        /// Rise of the potential, and what is paid for an unused node by the same measure.
+        let cost: Int64
         /// Less is left on a node, then the state itself decides, whatever its number.
         let tie: UInt64
         let hash: UInt64
         let state: UInt32
 
         static func < (left: Entry, right: Entry) -> Bool {
-            if left.rise != right.rise { return left.rise < right.rise }
+            if left.cost != right.cost { return left.cost < right.cost }
             return left.tie != right.tie ? left.tie < right.tie : left.hash < right.hash
         }
     }
 
-    init(nodes: Int) { free = FreeStates(nodes: nodes) }
+    /// `unused` is what is free on an unused node of a pool that is billed by the node, and nil for other pools.
+    init(nodes: Int, unused: FreeState?) {
+        free = FreeStates(nodes: nodes)
+        self.unused = unused
+    }
 
     init(copying other: borrowing NodeScoring) {
         free = FreeStates(copying: other.free)
         orders = other.orders
         mix = other.mix
+        unused = other.unused
     }
 
     var bytes: Int { free.bytes + orders.reduce(0) { $0 + $1.heap.count * MemoryLayout<Entry>.stride } }
@@ -52,9 +59,22 @@ struct NodeScoring: ~Copyable {
         free.put(node, in: state.map { free.number(of: $0) })
     }
 
-    /// Where one worker does least harm: the lowest node of the best state, the rise of the potential, and for a share the
-    /// free thousandths of the GPU that it takes. Nil where no open node holds it.
-    mutating func best(_ need: WorkerNeed) -> (node: Int, rise: Int64, leftover: Int, gpuMilli: Int)? {
+    /// Where one worker does least harm.
+    struct Found {
+        /// The lowest in the best state.
+        var node: Int
+        /// Of the potential.
+        var rise: Int64
+        /// GPU capacity of the node where it is unused and paid for as a whole; else 0.
+        var openedMilli: Int
+        /// What is left there in millionths of the largest node's GPUs and CPU.
+        var leftover: Int
+        /// For a share, what is free of the GPU that it takes, in thousandths.
+        var gpuMilli: Int
+    }
+
+    /// Nil where no open node holds a worker.
+    mutating func best(_ need: WorkerNeed) -> Found? {
         free.tidy()
         let at = orders.firstIndex { $0.need == need } ?? orders.count
         if at == orders.count { orders.append(Order(need: need)) }
@@ -74,8 +94,11 @@ struct NodeScoring: ~Copyable {
         }
         while let entry = orders[at].heap.min {
             if free.isLive(Int(entry.state)) {
-                let node = free.lowestNode(Int(entry.state))
-                return (node, entry.rise, Int(entry.tie), rise(Int(entry.state), need)?.gpuMilli ?? 1000)
+                let state = Int(entry.state)
+                let openedMilli = openedMilli(state)
+                return Found(
+                    node: free.lowestNode(state), rise: entry.cost - Int64(openedMilli * PoolMix.unit),
+                    openedMilli: openedMilli, leftover: Int(entry.tie), gpuMilli: rise(state, need)?.gpuMilli ?? 1000)
             }
             orders[at].heap.removeMin()
         }
@@ -85,7 +108,15 @@ struct NodeScoring: ~Copyable {
     private mutating func add(_ state: Int, to at: Int) {
         guard let (rise, _) = rise(state, orders[at].need) else { return }
         let tie = leftover(state, orders[at].need)
-        orders[at].heap.insert(Entry(rise: rise, tie: tie, hash: free.hash(state), state: UInt32(state)))
+        let cost = rise + Int64(openedMilli(state) * PoolMix.unit)
+        orders[at].heap.insert(Entry(cost: cost, tie: tie, hash: free.hash(state), state: UInt32(state)))
+    }
+
+    /// GPU capacity of a node that is paid for as a whole once it is used, while it is not; else 0.
+    @inline(__always)
+    private func openedMilli(_ state: Int) -> Int {
+        guard let unused, free.states[state] == unused else { return 0 }
+        return unused.gpus * 1000
     }
 
     /// What is left on a node of a state after one worker, in millionths of the largest node's GPUs and CPU.
@@ -116,7 +147,7 @@ struct NodeScoring: ~Copyable {
     private mutating func rise(_ state: Int, _ need: WorkerNeed) -> (rise: Int64, gpuMilli: Int)? {
         let now = free.states[state]
         guard now.holds(need) else { return nil }
-        let before = potential(state)
+        let before = potential(state) - horizon(state, need)
         if !need.isShare { return (potential(free.number(of: now.after(need, gpu: 0))) - before, 1000) }
         var best: (rise: Int64, gpuMilli: Int)?
         for gpu in 0..<now.gpus where Int(now.milli[gpu]) >= need.gpuMilli {
@@ -132,7 +163,12 @@ struct NodeScoring: ~Copyable {
         guard let state = free.state(of: node) else { return 0 }
         let now = free.states[state]
         let gpu = need.isShare ? (0..<now.gpus).first { Int(now.milli[$0]) == gpuMilli } ?? 0 : 0
-        return potential(free.number(of: now.after(need, gpu: gpu))) - potential(state)
+        return potential(free.number(of: now.after(need, gpu: gpu))) - potential(state) + horizon(state, need)
+    }
+
+    /// What the use of an unused node says of the price of demand to come.
+    private func horizon(_ state: Int, _ need: WorkerNeed) -> Int64 {
+        openedMilli(state) == 0 ? 0 : mix.horizon(free.states[state], need)
     }
 
     private mutating func potential(_ state: Int) -> Int64 { free.potential(state, mix) }

@@ -13,6 +13,7 @@ struct PoolPacker: ~Copyable {
     let sparesPerDomain: Int
     let accelerator: String
     var priceMicroUSDPerGPUHour: Int64
+    let isBilledByNode: Bool
     private(set) var indexes = Slots<DemandIndex>()
     /// What places for whole GPUs cost in fragmentation, while nodes are not scored.
     private(set) var waste = Waste()
@@ -38,6 +39,7 @@ struct PoolPacker: ~Copyable {
         sparesPerDomain = spec.sparesPerDomain
         accelerator = spec.accelerator
         priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
+        isBilledByNode = spec.billing == .node
         gpusFree = layout.nodes * shape.gpus
         gpusOpen = gpusFree
         usedInDomain = Column(count: layout.domains)
@@ -60,7 +62,7 @@ struct PoolPacker: ~Copyable {
         shares.copyPrefix(from: smaller.shares)
         recount()
         if smaller.isScored {
-            scoring.put(NodeScoring(nodes: layout.nodes), at: 0)
+            scoring.put(NodeScoring(nodes: layout.nodes, unused: unusedState), at: 0)
             for node in 0..<layout.nodes { noteState(node) }
         }
         for at in 0..<smaller.indexes.count where smaller.indexes.isFilled(at) {
@@ -80,6 +82,7 @@ struct PoolPacker: ~Copyable {
         sparesPerDomain = other.sparesPerDomain
         accelerator = other.accelerator
         priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
+        isBilledByNode = other.isBilledByNode
         gpusFree = other.gpusFree
         gpusOpen = other.gpusOpen
         usedInDomain = Column(copying: other.usedInDomain)
@@ -132,12 +135,15 @@ struct PoolPacker: ~Copyable {
         }
         if !wasScored {
             waste = Waste()
-            scoring.put(NodeScoring(nodes: layout.nodes), at: 0)
+            scoring.put(NodeScoring(nodes: layout.nodes, unused: unusedState), at: 0)
             for node in 0..<layout.nodes { noteState(node) }
         }
         scoring[0].setMix(mix)
         return !wasScored
     }
+
+    /// An unused node, where nodes are paid for as a whole.
+    private var unusedState: FreeState? { isBilledByNode ? FreeState(full, gpus: shape.gpus) : nil }
 
     /// Takes note of what is free on a node for the scoring.
     private func noteState(_ node: Int) {
