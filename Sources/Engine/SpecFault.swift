@@ -91,6 +91,9 @@ extension Demand {
 extension DemandMix {
     /// What no history of arrivals leads to, as far as it would lead to a trap.
     var fault: String? {
+        guard entries.count <= Self.mostEntries, inUse.count <= Self.mostEntries, 1 << 20..<1 << 40 ~= step,
+            arrivals < 1 << 62, version < 1 << 62, nextVersionAt < 1 << 62, 0..<1 << 48 ~= pricedFreeMilli
+        else { return "the mix is out of bounds" }
         // All weights together stay below the largest step times the arrivals that it takes to halve it, and a bit.
         let weights: Range<UInt64> = 0..<1 << 57
         for entry in entries + inUse {
@@ -100,9 +103,9 @@ extension DemandMix {
                 return "the mix has an entry out of bounds"
             }
         }
-        guard entries.count <= Self.mostEntries, inUse.count <= Self.mostEntries, 1 << 20..<1 << 40 ~= step,
-            arrivals < 1 << 62, version < 1 << 62, nextVersionAt < 1 << 62, 0..<1 << 48 ~= pricedFreeMilli
-        else { return "the mix is out of bounds" }
+        for list in [entries, inUse] where list.reduce(0, { $0 + $1.weight }) >= weights.upperBound << 1 {
+            return "the mix has more weight than any arrivals leave"
+        }
         return nil
     }
 }

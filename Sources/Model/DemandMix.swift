@@ -147,14 +147,14 @@ public struct DemandMix: Hashable, Sendable {
         let (all, allInUse) = (total(entries), total(inUse))
         // Twice the distance is the sum of |a/all - b/allInUse| over all shapes.
         var twice: UInt128 = 0
-        var common: UInt128 = 0
         for entry in entries {
             let before = inUse.first { $0.isSameShape(as: entry) }?.weight ?? 0
             let (now, then) = (UInt128(entry.weight) * allInUse, UInt128(before) * all)
             twice += max(now, then) - min(now, then)
-            common += UInt128(before)
         }
-        twice += (allInUse - common) * all
+        for entry in inUse where !entries.contains(where: { $0.isSameShape(as: entry) }) {
+            twice += UInt128(entry.weight) * all
+        }
         return twice * 5 >= all * allInUse
     }
 

@@ -25,6 +25,25 @@ import Testing
         #expect(harness.engine.state.mix.entries == mix.entries && harness.engine.state.mix.arrivals == 3)
     }
 
+    @Test("The mix in use is taken anew where a tenth of the demand is of other shapes, and kept where it is less")
+    func renewal() {
+        func entry(_ gpus: Int) -> MixEntry {
+            MixEntry(demand: Demand(gpus: gpus), workers: 1, tier: .pool, accelerators: [], weight: 0)
+        }
+        /// What is in use after 1,000 arrivals of one shape, and then others of which `percent` are new.
+        func versions(percent: Int) -> (before: UInt64, after: UInt64, shapes: Int) {
+            var mix = DemandMix()
+            for _ in 0..<1_000 { mix.note(entry(4)) }
+            let before = mix.version
+            for number in 0..<4_000 { mix.note(entry(number % 100 < percent ? 8 : 4)) }
+            return (before, mix.version, mix.inUse.count)
+        }
+        #expect(versions(percent: 0) == (1, 1, 1))
+        #expect(versions(percent: 5) == (1, 1, 1))
+        // Once the new shape is a tenth of all that came, and again when it has grown by another.
+        #expect(versions(percent: 30) == (1, 3, 2))
+    }
+
     @Test("Replay and restart give the mix of the live engine, and its digest sees it", arguments: 1...4)
     func equal(seed: UInt64) throws {
         let settings = ReplayTests.settings(seed)
@@ -80,6 +99,13 @@ import Testing
             change(&entry)
             #expect(refused(entries: [entry]) && refused(inUse: [entry]))
         }
+        let heavy = (1...4).map { gpus in
+            var entry = mix.entries[0]
+            entry.demand.gpus = gpus
+            entry.weight = (1 << 57) - 1
+            return entry
+        }
+        #expect(refused(entries: heavy) && refused(inUse: heavy))
         #expect(refused(entries: [MixEntry](repeating: mix.entries[0], count: DemandMix.mostEntries + 1)))
     }
 }

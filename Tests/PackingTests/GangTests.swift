@@ -57,6 +57,39 @@ import Testing
         #expect(placement?.cost == .zero)
     }
 
+    @Test
+    func `Where the node is billed, one worker goes to an open node, and a new one is opened where it is best used`() {
+        var packer = Packer()
+        // The small node is cheaper as a whole, the large one for each GPU.
+        let shapes = [(gpus: 2, price: 3_500_000), (gpus: 8, price: 2_000_000)]
+        for (number, (gpus, price)) in shapes.enumerated() {
+            let topology = Topology.counts(blocks: 1, domainsPerBlock: 2, nodesPerDomain: 1)
+            packer.put(
+                pool: number, layout: PoolLayout(topology),
+                spec: PoolSpec(
+                    name: "p\(number)", provider: "p", region: "r", accelerator: "a",
+                    node: NodeShape(gpus: gpus, cpuMillis: gpus * 1000, memoryMiB: gpus * 1000), topology: topology,
+                    allowsGPUShares: true, billing: .node, priceMicroUSDPerGPUHour: Int64(price)))
+        }
+        let half = Demand(gpus: 1, gpuMilli: 500)
+        packer.setMix([MixEntry(demand: half, workers: 1, tier: .pool, accelerators: [], weight: 1)])
+        let form = GangForm(groups: [Group(count: 1, demand: half)], scope: .pool)
+        let candidates = shapes.indices.map {
+            Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: Int64(shapes[$0].price))
+        }
+        var prices: [Int64] = []
+        var placement = Placement.none
+        for _ in 0..<17 where packer.find(packer.gang(form, pools: candidates), into: &placement) {
+            packer.take(placement)
+            #expect(placement.parts[0].pool == PoolSlot(1))
+            prices.append(placement.cost.price)
+        }
+        #expect(prices == [16_000_000] + Array(repeating: 0, count: 15) + [16_000_000])
+        packer.give(placement)
+        #expect(packer.find(packer.gang(form, pools: candidates), into: &placement))
+        #expect(placement.cost.price == 16_000_000)
+    }
+
     @Test func `All groups are placed, or none is`() {
         var packer = Self.packer(domains: 1, nodes: 2)
         var form = GangForm(
