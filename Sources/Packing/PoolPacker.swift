@@ -13,6 +13,8 @@ struct PoolPacker: ~Copyable {
     let sparesPerDomain: Int
     let accelerator: String
     var priceMicroUSDPerGPUHour: Int64
+    /// Whether what is paid for is all GPUs of each node on which anything runs, not the GPUs that are held.
+    let isBilledByNode: Bool
     private(set) var indexes = Slots<DemandIndex>()
     /// What places for whole GPUs cost in fragmentation, while nodes are not scored.
     private(set) var waste = Waste()
@@ -38,6 +40,7 @@ struct PoolPacker: ~Copyable {
         sparesPerDomain = spec.sparesPerDomain
         accelerator = spec.accelerator
         priceMicroUSDPerGPUHour = spec.priceMicroUSDPerGPUHour
+        isBilledByNode = spec.billing == .node
         gpusFree = layout.nodes * shape.gpus
         gpusOpen = gpusFree
         usedInDomain = Column(count: layout.domains)
@@ -48,7 +51,7 @@ struct PoolPacker: ~Copyable {
         }
     }
 
-    /// A larger pool, or one at another price, whose first nodes are those of `smaller`, with all that is taken from them.
+    /// A larger pool, or one at another price or billed otherwise, whose first nodes are those of `smaller`, with all that is taken from them.
     init(growing smaller: borrowing PoolPacker, tree: PoolLayout, spec: PoolSpec) {
         precondition(spec.node == smaller.shape, "a pool grew nodes of another shape")
         precondition(tree.nodeCount >= smaller.layout.nodes, "a pool grew smaller")
@@ -80,6 +83,7 @@ struct PoolPacker: ~Copyable {
         sparesPerDomain = other.sparesPerDomain
         accelerator = other.accelerator
         priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
+        isBilledByNode = other.isBilledByNode
         gpusFree = other.gpusFree
         gpusOpen = other.gpusOpen
         usedInDomain = Column(copying: other.usedInDomain)
