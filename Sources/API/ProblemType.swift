@@ -122,7 +122,7 @@ struct Problem {
             self.init(
                 .poolInUse,
                 "Pool '\(name)' has nodes that \(jobs) placed or running \(jobs == 1 ? "job holds" : "jobs hold"). "
-                    + "Until they end it may change its price, purchase, reservation and labels and grow by whole blocks at its "
+                    + "Until they end it may change its price, billing, purchase, reservation and labels and grow by whole blocks at its "
                     + "end; nothing else. GET /v1/jobs?pool=\(name)&state=placed,running lists them.")
         case .limitReached(let name, let limit):
             self.init(

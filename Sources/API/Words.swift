@@ -14,6 +14,15 @@ extension Purchase {
     }
 }
 
+extension Billing {
+    var word: StaticString {
+        switch self {
+        case .gpu: "gpu"
+        case .node: "node"
+        }
+    }
+}
+
 extension RequeueCause {
     var word: StaticString {
         switch self {
@@ -61,6 +70,10 @@ extension Words<Tier> {
 
 extension Words<Purchase> {
     static let purchases = Words(Purchase.allCases.map { ("\($0.word)", $0) })
+}
+
+extension Words<Billing> {
+    static let billings = Words(Billing.allCases.map { ("\($0.word)", $0) })
 }
 
 extension Words<JobEnd> {

@@ -64,12 +64,13 @@ extension Engine {
 }
 
 extension PoolSpec {
-    /// Whether a pool like this may become `other` while jobs hold some of it: at another price, under another
-    /// contract, or grown at its end.
+    /// Whether a pool like this may become `other` while jobs hold some of it: at another price, billed otherwise, under
+    /// another contract, or grown at its end.
     func mayBecome(_ other: PoolSpec, layout: PoolLayout) -> Bool {
         var changed = self
         changed.priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
         changed.purchase = other.purchase
+        changed.billing = other.billing
         changed.labels = other.labels
         changed.reservation = other.reservation
         changed.topology = other.topology

@@ -153,6 +153,7 @@ extension PoolSpec {
         digest.add(sparesPerDomain)
         digest.add([reservation])
         digest.add(Int(purchase.rawValue))
+        digest.add(Int(billing.rawValue))
         digest.add(UInt64(bitPattern: priceMicroUSDPerGPUHour))
         digest.add(labels)
         return digest.value

@@ -69,7 +69,9 @@ public struct PlacementPart: Hashable, Sendable {
 
 /// What a place costs, by the terms that chose it, in micro-USD per hour.
 public struct PlacementCost: Hashable, Sendable {
-    /// GPUs taken, and those kept from others by an exclusive gang, at their pools' prices.
+    /// What the placement adds to the bill, at its pools' prices: the GPUs taken; in a pool billed by the node all GPUs of the
+    /// nodes that it opens, of which nothing was taken before, and 0 for others; for an exclusive gang all GPUs that it keeps
+    /// from others, however the pool is billed. Told once: it does not change when others come to its nodes or leave them.
     public var price: Int64
     /// The capacity around it that the demand which usually comes can use no more, at its pool's price. Below zero where the
     /// place uses what others could not, so that the total may be below the price.

@@ -39,7 +39,26 @@ extension Packer {
             }
         }
         for place in places.reversed() { if let place { give(place) } }
+        priceInOrder(&places, gangs, requests)
         return places
+    }
+
+    /// Prices what stands in pools billed by the node anew: they were found in another order than that in which they can be
+    /// taken, and the search may have moved what opened a node.
+    private func priceInOrder(_ places: inout [Placement?], _ gangs: [Gang], _ requests: [Int]) {
+        if !requests.contains(where: { gangs[$0].isBilledByNode }) { return }
+        for request in places.indices {
+            guard var place = places[request] else { continue }
+            let gang = gangs[requests[request]]
+            if gang.isBilledByNode && place.exclusive == nil {
+                place.cost.price = price(place, of: gang)
+                place.cost.topology = Cost.topology(
+                    place.tier, preferred: gang.form.preferred, price: place.cost.price)
+                places[request] = place
+            }
+            take(place)
+        }
+        for place in places.reversed() { if let place { give(place) } }
     }
 
     /// Larger gangs are harder, then those that need more CPU, then more memory.

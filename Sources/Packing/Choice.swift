@@ -32,6 +32,9 @@ extension PoolPacker {
                 }
                 return append(node, workers: workers, index, to: &runs)
             }
+            if isBilledByNode, let node = usedNode(withFit: room, index) {
+                return append(node, workers: workers, index, to: &runs)
+            }
             let domain = fullestDomain(withNodeFit: room, index)
             for node in layout.nodeRange(domain) where Int(index.nodeFit[node]) == room {
                 return append(node, workers: workers, index, to: &runs)

@@ -50,6 +50,18 @@ extension Packer {
                 }
                 continue
             }
+            if gang.isBilledByNode && pools[target.pool].isBilledByNode {
+                let (offer, price) = offerByNode(gang, target: at)
+                if offer.fit.key == Fit.none.key { continue }
+                let total =
+                    price + Cost.fragmentation(offer.rise, microUSDPerGPUHour: target.price)
+                    + Cost.topology(offer.fit.tier, preferred: preferred, price: price)
+                let merit = Merit(total: total, rise: offer.rise, fit: offer.fit)
+                if merit < best, !isHeld(target.pool) {
+                    (best, bestAt, bestPrice, bestTargetPrice, bestNode) = (merit, at, price, target.price, nil)
+                }
+                continue
+            }
             // No cost is below this, and nothing beats an exact fit of a node at it.
             let least = pools[target.pool].leastRise(target.index, workers: workers)
             if least >= best.rise && best.fit.isPerfect && price >= bestPrice && target.price == bestTargetPrice {

@@ -77,9 +77,21 @@ extension PoolPacker {
     }
 
     /// The lowest node of the smallest class of fits that holds `workers`, in the fullest domain where the whole pool is
-    /// looked at. Exact fits: the smallest fit.
+    /// looked at. Exact fits: the smallest fit. In a pool billed by the node a used node goes before all others.
     func tightestNode(
         _ index: borrowing DemandIndex, atLeast workers: Int, in domains: Range<Int>, exclusive: Tier? = nil
+    ) -> Int? {
+        if isBilledByNode && exclusive == nil {
+            let used = tightestNode(index, atLeast: workers, in: domains, exclusive: nil, mustBeUsed: true)
+            if let used { return used }
+        }
+        return tightestNode(index, atLeast: workers, in: domains, exclusive: exclusive, mustBeUsed: false)
+    }
+
+    /// `mustBeUsed` says whether only nodes count of which something is taken.
+    private func tightestNode(
+        _ index: borrowing DemandIndex, atLeast workers: Int, in domains: Range<Int>, exclusive: Tier?,
+        mustBeUsed: Bool
     ) -> Int? {
         if workers > index.perNode { return nil }
         var classes = index.nodeFits & (~0 << UInt64(FitClass.of(workers)))
@@ -89,9 +101,9 @@ extension PoolPacker {
             var next = index.firstDomain(withClass: fitClass, from: domains.lowerBound)
             while let domain = next, domain < domains.upperBound {
                 next = index.firstDomain(withClass: fitClass, from: domain + 1)
-                if !isOpen(domain, to: exclusive) { continue }
+                if !isOpen(domain, to: exclusive) || mustBeUsed && usedInDomain[domain] == 0 { continue }
                 var best: Int?
-                for node in layout.nodeRange(domain) {
+                for node in layout.nodeRange(domain) where !mustBeUsed || isUsed(node) {
                     let fit = Int(index.nodeFit[node])
                     if fit < workers || FitClass.of(fit) != fitClass { continue }
                     if best.map({ fit < Int(index.nodeFit[$0]) }) ?? true { best = node }

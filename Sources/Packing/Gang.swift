@@ -190,6 +190,8 @@ public struct Gang: Sendable {
     /// The packer's generation when the targets were resolved.
     public let generation: UInt64
     let isSimple: Bool
+    /// Whether some of its pools is billed by the node.
+    let isBilledByNode: Bool
     /// The workers of a gang of one group without further rules, where all its pools count equally fast; else 0.
     private(set) var uniformWorkers: Int
     /// Shape [targets, groups].
@@ -253,6 +255,7 @@ extension Packer {
         }
         return Gang(
             form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
+            isBilledByNode: targets.contains { pools[$0.pool].isBilledByNode },
             uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
             orders: form.orders(lead: lead))
     }

@@ -10,6 +10,8 @@ public struct Packer: ~Copyable {
     var uses: UInt64 = 0
     /// Where gangs of several groups or rules are laid out before it is known that they fit.
     var trial = Trial()
+    /// Where a simple gang is laid out to see which nodes it opens.
+    var opening: [NodeRun] = []
     /// The demand that usually comes, by falling weight, and how often it was told.
     private var mix: [MixEntry] = []
     private var mixVersion: UInt64 = 0
@@ -94,7 +96,7 @@ public struct Packer: ~Copyable {
     // MARK: Pools
 
     /// Puts an empty pool at `index`, or grows the one there, whose nodes must be the first of `layout`, or changes its
-    /// price.
+    /// price or how it is billed.
     public mutating func put(pool index: Int, layout: PoolLayout, spec: PoolSpec) {
         if pools.isFilled(index) {
             pools.put(PoolPacker(growing: pools[index], tree: layout, spec: spec), at: index)

@@ -13,6 +13,7 @@ struct PoolPacker: ~Copyable {
     let sparesPerDomain: Int
     let accelerator: String
     var priceMicroUSDPerGPUHour: Int64
+    /// Whether what is paid for is all GPUs of each node on which anything runs, not the GPUs that are held.
     let isBilledByNode: Bool
     private(set) var indexes = Slots<DemandIndex>()
     /// What places for whole GPUs cost in fragmentation, while nodes are not scored.
@@ -50,7 +51,7 @@ struct PoolPacker: ~Copyable {
         }
     }
 
-    /// A larger pool, or one at another price, whose first nodes are those of `smaller`, with all that is taken from them.
+    /// A larger pool, or one at another price or billed otherwise, whose first nodes are those of `smaller`, with all that is taken from them.
     init(growing smaller: borrowing PoolPacker, tree: PoolLayout, spec: PoolSpec) {
         precondition(spec.node == smaller.shape, "a pool grew nodes of another shape")
         precondition(tree.nodeCount >= smaller.layout.nodes, "a pool grew smaller")

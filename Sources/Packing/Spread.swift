@@ -114,7 +114,7 @@ extension PoolPacker {
     // MARK: Nodes of a domain
 
     /// Puts `workers` on nodes of one domain: nodes that are used up whole first, the emptiest such first,
-    /// then the tightest node for the rest. Precondition: the room is there.
+    /// then the tightest node for the rest; in a pool billed by the node used nodes first. Precondition: the room is there.
     func fill(_ domain: Int, workers: Int, _ index: borrowing DemandIndex, into runs: inout [NodeRun]) {
         let range = layout.nodeRange(domain)
         if workers == index.domainFit(domain) {
@@ -126,6 +126,9 @@ extension PoolPacker {
                 append(node, workers: Int(index.nodeFit[node]), index, to: &runs)
             }
             return
+        }
+        if isBilledByNode && usedInDomain[domain] > 0 {
+            return fillUsedFirst(domain, workers: workers, index, into: &runs)
         }
         let start = runs.count
         var left = workers

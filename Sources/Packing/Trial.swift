@@ -14,6 +14,8 @@ struct Trial {
         var group: Int
         var target: Int
         var workers: Int
+        /// Nodes of which nothing was taken before.
+        var nodesOpened: Int
         /// Where its runs begin; they end where those of the next piece begin.
         var runStart: Int
     }
@@ -118,7 +120,9 @@ extension Packer {
             leastMilli += here.least * here.need.totalMilli
             if here.most > here.least { isElastic = true }
         }
-        let leastPrice = Cost.price(milli: leastMilli, microUSDPerGPUHour: target.price)
+        // Nodes that are open cost nothing where the pool is billed by the node.
+        let mayBeFree = pools[target.pool].isBilledByNode && gang.form.exclusive == nil
+        let leastPrice = mayBeFree ? 0 : Cost.price(milli: leastMilli, microUSDPerGPUHour: target.price)
         if !gang.form.isElastic, let best = trial.best, best.cost.total < leastPrice { return }
         var tier = Tier.node
         while tier <= min(gang.form.scope, .pool) {
@@ -172,7 +176,7 @@ extension Packer {
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
     /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang among equal ones
-    /// the places that keep fewest nodes from others first. What is laid out stays taken.
+    /// the places that keep fewest nodes from others first, in a pool billed by the node used nodes first. What is laid out stays taken.
     private mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
         let lead = gang.group(gang.lead, target: at)
         if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
@@ -185,7 +189,9 @@ extension Packer {
             // What an elastic gang would have to do without counts first, then what is kept from others, then what is left.
             let missing = min(max(0, lead.most - room), 1 << 20)
             let left = min(max(0, room - lead.most), 1 << 21 - 1)
-            places.append((missing << 42 | kept(gang, target: at, by: place) << 21 | left, place))
+            let kept =
+                gang.form.exclusive == nil && opensNode(place, pool: pool) ? 1 : kept(gang, target: at, by: place)
+            places.append((missing << 42 | kept << 21 | left, place))
         }
         switch tier {
         case .node:
@@ -217,6 +223,12 @@ extension Packer {
             }
         }
         return tryAll(&places, gang, at)
+    }
+
+    /// Whether a place is an unused node of a pool billed by the node.
+    private func opensNode(_ place: Place, pool: Int) -> Bool {
+        if case .node(let node) = place { return pools[pool].isBilledByNode && !pools[pool].isUsed(node) }
+        return false
     }
 
     /// The nodes that an exclusive gang in a place keeps from others, for which it pays; 0 for other gangs.
@@ -276,12 +288,16 @@ extension Packer {
         guard
             pools[pool].choose(pools[pool].indexes[here.index], quota, workers: workers, in: place, into: &runs)
         else { return false }
-        trial.pieces.append(
-            Trial.Piece(group: group, target: at, workers: workers, runStart: trial.runs.count))
+        var nodesOpened = 0
         for run in runs {
+            // Several runs may stand on one node, and only the first of them opens it.
+            if pools[pool].isBilledByNode { nodesOpened += pools[pool].unusedNodes(in: run.nodes) }
             pools[pool].change(run, of: here.need, isTaking: true)
             if gang.form.exclusive != nil { pools[pool].setOwn(run, gang.form.exclusive, true) }
         }
+        trial.pieces.append(
+            Trial.Piece(
+                group: group, target: at, workers: workers, nodesOpened: nodesOpened, runStart: trial.runs.count))
         trial.runs += runs
         return true
     }
@@ -345,6 +361,11 @@ extension Packer {
             workers += piece.workers
             if gang.form.exclusive != nil {
                 price = Cost.sum(price, exclusivePrice(gang, piece: number))
+            } else if pools[gang.targets[piece.target].pool].isBilledByNode {
+                let target = gang.targets[piece.target]
+                price = Cost.sum(
+                    price,
+                    pools[target.pool].price(ofNodes: piece.nodesOpened, microUSDPerGPUHour: target.price))
             } else {
                 price = Cost.sum(
                     price,

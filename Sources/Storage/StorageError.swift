@@ -32,7 +32,7 @@ extension StorageError: CustomStringConvertible {
             }
         case .damaged(let file, let offset, let reason): "\(file) is damaged at byte \(offset): \(reason)"
         case .unsupportedVersion(let file, let version):
-            "\(file) has format version \(version), which this Berth cannot read; a newer one wrote it"
+            "\(file) has format version \(version), which this Berth cannot read; another version of Berth wrote it"
         case .diskFull(let path): "\(path): no space left; writes are refused until there is some"
         case .recordTooLarge(let bytes, let limit): "a transaction of \(bytes) bytes is over the limit of \(limit)"
         case .failed(let reason): "the journal stopped after a failed write and needs a restart: \(reason)"

@@ -29,8 +29,9 @@ import Testing
             node("n2", "G2", gpus: 8),
             node("n3", "G2", gpus: 8, cpu: 96500, memory: 393_000),
         ]
-        let answer = try caller.call(.post, "/v1/pools:load", body(nodes))
+        let answer = try caller.call(.post, "/v1/pools:load", body(nodes, ",\"billing\":\"node\""))
         #expect(answer.status == 200, "\(answer.text)")
+        #expect(answer.json["pools"].array.allSatisfy { $0["billing"].string == "node" })
         let pools = ["openb-p100-2g-64c-256g", "openb-g2-8g-96c-384g", "openb-g2-8g-96500m-393000mi"]
         #expect(names(answer) == pools)
         #expect(answer.json["pools"].array.compactMap { $0["nodeCount"].int } == [1, 2, 1])
@@ -40,7 +41,7 @@ import Testing
         let listed = try caller.get("/v1/pools/openb-g2-8g-96c-384g/nodes").json["nodes"].array
         #expect(listed.compactMap { $0["name"].string } == ["n1", "n2"])
         let revision = caller.backend.view.revision
-        let again = try caller.call(.post, "/v1/pools:load", body(nodes))
+        let again = try caller.call(.post, "/v1/pools:load", body(nodes, ",\"billing\":\"node\""))
         #expect(again.text == answer.text && caller.backend.view.revision == revision)
         // A longer list that begins with this one makes the same names.
         let longer = try caller.call(

@@ -144,12 +144,12 @@ import Testing
         _ = try refuse(
             caller, .put, "/v1/pools/p",
             """
-            {"name":"q","provider":"","region":"r","node":{"gpus":32,"cpuMillis":1,"memoryGB":5},"purchase":"stolen",
+            {"name":"q","provider":"","region":"r","node":{"gpus":32,"cpuMillis":1,"memoryGB":5},"purchase":"stolen","billing":"rack",
             "priceUSDPerGPUHour":3.5,"labels":{"a b":"c"},"topology":{"blocks":1,"domainsPerBlock":1,"nodesPerDomain":5000}}
             """,
             [
                 "/name invalid", "/provider invalid", "/accelerator missing", "/node/gpus outOfRange",
-                "/node/memoryMiB missing", "/node/memoryGB unknownField", "/purchase invalid",
+                "/node/memoryMiB missing", "/node/memoryGB unknownField", "/purchase invalid", "/billing invalid",
                 "/priceUSDPerGPUHour wrongType", "/labels invalid", "/topology/nodesPerDomain outOfRange",
             ])
         let head =

@@ -55,6 +55,7 @@ import Testing
         #expect(words(file.schema("BlockReason")) == BlockReason.allCases.map { "\($0)" } + ["noPools"])
         #expect(words(file.schema("JobState")) == JobState.allCases.map(\.name))
         #expect(words(file.schema("RequeueCause")) == RequeueCause.allCases.map { "\($0)" })
+        #expect(words(file.schema("Billing")) == Billing.allCases.map { "\($0)" })
         #expect(words(file.schema("Purchase")) == Purchase.allCases.map { "\($0)" })
         #expect(words(file.schema("Tier")) == Tier.allCases.map(\.name))
         #expect(Set(words(file.schema("NodeState"))) == Set(NodeState.allCases.map(\.name)))

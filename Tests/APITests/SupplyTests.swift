@@ -51,6 +51,7 @@ import Testing
         #expect(put.status == 201 && put.json["nodesListed"].bool == true && !put.json["topology"].isThere)
         #expect(put.json["domainCount"].int == 2 && put.json["blockCount"].int == 2)
         #expect(put.json["purchase"].string == "onDemand" && put.json["priceUSDPerGPUHour"].string == "0.00")
+        #expect(put.json["billing"].string == "gpu")
         let nodes = try caller.get("/v1/pools/metal/nodes").json["nodes"].array
         #expect(nodes.compactMap { $0["name"].string } == ["rack1/host1", "rack1/host2", "lone"])
         #expect(nodes.compactMap { $0["domain"].string } == ["rack1", "rack1", "lone"])

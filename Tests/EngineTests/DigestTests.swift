@@ -112,7 +112,7 @@ import Testing
             { $0.allowsGPUShares = true }, { $0.sparesPerDomain = 1 }, { $0.reservation = "r" },
             { $0.topology = .nodes([NodeListing(name: "n", domain: "e", block: "b")]) },
             { $0.topology = .nodes([NodeListing(name: "n", domain: "d", block: "c")]) },
-            { $0.purchase = .spot }, { $0.priceMicroUSDPerGPUHour += 1 },
+            { $0.purchase = .spot }, { $0.billing = .node }, { $0.priceMicroUSDPerGPUHour += 1 },
             { $0.labels = [Label(name: "a", value: "b")] },
         ]
         var digests: Set<UInt64> = []

@@ -38,6 +38,29 @@ import Testing
         #expect(fault == nil)
     }
 
+    @Test("A pool is billed otherwise while jobs hold it: what runs keeps its price, what comes next has the new one")
+    func billing() {
+        var harness = EngineHarness()
+        var spec = PoolSpec.sample("p", nodes: 2, price: 1000)
+        spec.billing = .node
+        harness.run(.putPool(spec))
+        harness.submit("a", gpus: 4, workers: 1)
+        harness.submit("b", gpus: 4, workers: 1)
+        #expect(harness.placement(of: "a")?.cost.price == 8000 && harness.placement(of: "b")?.cost.price == 0)
+        harness.submit("c", gpus: 4, workers: 1)
+        #expect(harness.placement(of: "c")?.cost.price == 8000)
+        spec.billing = .gpu
+        guard case .pool(PoolSlot(0), created: false) = harness.run(.putPool(spec)) else {
+            Issue.record("the change is refused")
+            return
+        }
+        #expect(harness.engine.state[PoolSlot(0)].spec.billing == .gpu)
+        harness.submit("d", gpus: 4, workers: 1)
+        #expect(harness.placement(of: "c")?.cost.price == 8000 && harness.placement(of: "d")?.cost.price == 4000)
+        let fault = harness.engine.firstDisagreement()
+        #expect(fault == nil)
+    }
+
     @Test("A change that the nodes cannot follow is refused while jobs hold some of the pool, and changes nothing")
     func incompatible() {
         var harness = Self.harness()

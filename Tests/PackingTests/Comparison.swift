@@ -72,10 +72,10 @@ extension Harness {
             let (_, most) = PlacementRules.counts(form, 0, speedMilli: parts[0].speedMilli)
             let wanted = min(most, fit.room ?? 0)
             check(placement.workerCount == wanted, "\(placement.workerCount) workers where \(wanted) have room")
-        } else if let least = fits.compactMap(\.cost).min() {
+        } else if fits.allSatisfy({ $0.cost != nil }), let least = fits.compactMap(\.cost).min() {
             if form.exclusive == nil {
                 check(cost == least, "costs \(cost), not \(least)")
-            } else if fits.allSatisfy({ $0.cost != nil }) {
+            } else {
                 let isExact = placement.tier <= form.exclusive ?? .node
                 check(cost == least || cost > least && !isExact, "costs \(cost), not \(least)")
                 tally.exclusives += 1
@@ -187,13 +187,6 @@ extension Harness {
         let fault = packer.firstFault()
         check(fault == nil, fault ?? "")
         compareCapacity()
-    }
-}
-
-extension GangForm {
-    /// One group without any rule beyond its scope.
-    var isPlain: Bool {
-        groups.count == 1 && split == nil && exclusive == nil && groups[0].segment == nil && groups[0].spread == .none
     }
 }
 

@@ -51,6 +51,8 @@ struct Harness: ~Copyable {
     var hasGrown: [Bool] = []
     var features: Set<GangFeature>
     let hasMix: Bool
+    /// Pools are drawn billed by the GPU and by the node, or by the GPU only.
+    let isBilledByGPU: Bool
     /// With the scarcities last told.
     var mix: [MixEntry] = []
     var jobs: [JobSpec] = []
@@ -64,12 +66,14 @@ struct Harness: ~Copyable {
 
     init(
         seed: UInt64, pools count: ClosedRange<Int>, isSmall: Bool = false, features: Set<GangFeature>,
-        hasMix: Bool = false
+        hasMix: Bool = false, isBilledByGPU: Bool = false
     ) {
         self.seed = seed
         self.isSmall = isSmall
         self.features = features
         self.hasMix = hasMix
+        // A worker that is weighed by the mix pays for what it holds.
+        self.isBilledByGPU = isBilledByGPU || hasMix
         random = SeededRandom(seed: seed)
         for number in 0..<random.pick(count) { put(random.pool(number: number, isSmall: isSmall), at: number) }
         if hasMix { tellMix(random.mix(for: pools)) }
@@ -77,6 +81,8 @@ struct Harness: ~Copyable {
     }
 
     private mutating func put(_ pool: DrawnPool, at number: Int) {
+        var pool = pool
+        if isBilledByGPU { pool.spec.billing = .gpu }
         if number == pools.count {
             pools.append(pool)
             layouts.append(PoolLayout(pool.topology))
@@ -183,6 +189,9 @@ struct Harness: ~Copyable {
         if hasGrown[pool] { return }
         pools[pool].spec.topology = pools[pool].grown
         pools[pool].spec.priceMicroUSDPerGPUHour += 1000
+        if !isBilledByGPU && random.chance(percent: 50) {
+            pools[pool].spec.billing = pools[pool].spec.billing == .gpu ? .node : .gpu
+        }
         let layout = PoolLayout(pools[pool].grown)
         check(layouts[pool].isPrefix(of: layout), "a pool grew from another")
         layouts[pool] = layout

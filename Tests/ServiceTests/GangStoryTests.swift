@@ -113,6 +113,49 @@ struct GangStoryTests {
         #expect(dumped.status == 0)
     }
 
+    @Test(
+        "In a pool billed by the node the first job pays for the node, the next for nothing, and a kill forgets neither"
+    )
+    func billing() throws {
+        let place = Place()
+        let terms = #","priceUSDPerGPUHour":"2","billing":"#
+        let fleet = Fleets.of([
+            Fleets.pool("whole", Caller.pool(nodes: 2, gpus: 8, terms + #""node""#)),
+            Fleets.pool("single", Caller.pool(nodes: 2, gpus: 8, terms + #""gpu""#)),
+        ])
+        let server = try place.serve(fleet: fleet)
+        let api = Asked(server: server)
+        #expect(try api.ask("GET", "/v1/pools/whole", status: 200)["billing"]?.string == "node")
+        #expect(try api.ask("GET", "/v1/pools/single", status: 200)["billing"]?.string == "gpu")
+        let whole = #","allow":{"pools":["whole"]}"#
+        let first = try api.submit("first", [#""count":1,"gpus":2"#], whole)
+        #expect(cost(first, "priceUSDPerHour") == "16.00" && parts(first)[0]["billing"]?.string == "node")
+        // Beside it there is nothing more to pay, and elsewhere there is.
+        let second = try api.submit("second", [#""count":2,"gpus":2"#])
+        #expect(cost(second, "priceUSDPerHour") == "0.00" && names(second, "node") == names(first, "node"))
+        let third = try api.submit("third", [#""count":1,"gpus":4"#])
+        #expect(cost(third, "priceUSDPerHour") == "8.00" && parts(third)[0]["billing"]?.string == "gpu")
+        let alone = try api.submit(
+            "alone", [#""count":1,"gpus":1"#], #","exclusive":"domain","allow":{"pools":["whole"]}"#)
+        #expect(alone["state"]?.string == "queued", "the only domain is in use")
+        let wrong = try api.ask(
+            "PUT", "/v1/pools/other", Caller.pool(nodes: 2, gpus: 8, terms + #""rack""#), status: 422)
+        #expect(wrong.list("errors").compactMap { $0["pointer"]?.string } == ["/billing"])
+
+        let ids = ["first", "second", "third"]
+        let before = try ids.map { try server.curl("GET", "/v1/jobs/\($0)").body }
+        server.killAtOnce()
+        let next = try place.serve(fleet: fleet)
+        #expect(try ids.map { try next.curl("GET", "/v1/jobs/\($0)").body } == before)
+        _ = try Asked(server: next).ask(
+            "PUT", "/v1/pools/whole", Caller.pool(nodes: 2, gpus: 8, terms + #""gpu""#), status: 200)
+        let fourth = try Asked(server: next).submit("fourth", [#""count":1,"gpus":2"#], whole)
+        #expect(cost(fourth, "priceUSDPerHour") == "4.00")
+        #expect(next.stop() == 0)
+        let dumped = try Programs.berth(["journal", "dump", "--data", place.data])
+        #expect(dumped.status == 0 && dumped.output.contains(#""billing":"node""#))
+    }
+
     @Test("A list of nodes of several shapes is one pool a shape, over HTTP and from a fleet file")
     func mixedNodes() throws {
         let place = Place()

@@ -40,7 +40,7 @@ struct CodecTests {
         #expect(fields(Split(maxPools: 2)) == 2)
         #expect(fields(PlaceList()) == 3)
         #expect(fields(Label(name: "", value: "")) == 2)
-        #expect(fields(draw.poolSpec()) == 13)
+        #expect(fields(draw.poolSpec()) == 14)
         #expect(fields(NodeShape(gpus: 1, cpuMillis: 1, memoryMiB: 1)) == 3)
         #expect(fields(NodeListing(name: "", domain: "", block: "")) == 5)
         #expect(fields(draw.placement()) == 5)

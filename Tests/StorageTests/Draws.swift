@@ -104,7 +104,8 @@ struct Draw: RandomNumberGenerator {
             name: text(), provider: text(), region: text(), accelerator: text(), instanceType: text(),
             node: NodeShape(gpus: number(), cpuMillis: number(), memoryMiB: number()), topology: topology,
             allowsGPUShares: flag(), sparesPerDomain: number(), reservation: text(),
-            purchase: choice(Purchase.self), priceMicroUSDPerGPUHour: Int64(number()), labels: labels())
+            purchase: choice(Purchase.self), billing: choice(Billing.self),
+            priceMicroUSDPerGPUHour: Int64(number()), labels: labels())
     }
 
     mutating func placement() -> Placement {

@@ -164,6 +164,7 @@ public struct History: Sendable {
             spec.topology = .counts(blocks: 2, domainsPerBlock: 2, nodesPerDomain: 4, cliquesPerDomain: 2)
         }
         spec.allowsGPUShares = chance(percent: 40)
+        spec.billing = chance(percent: 40) ? .node : .gpu
         if chance(percent: 25) { spec.sparesPerDomain = 1 }
         return spec
     }
@@ -181,12 +182,13 @@ public struct History: Sendable {
         return listings
     }
 
-    /// A new pool, or a known one at another price, grown, or changed beyond that.
+    /// A new pool, or a known one at another price, billed otherwise, grown, or changed beyond that.
     private mutating func changedPool(_ state: State) -> PoolSpec {
         let name = pick(Self.poolNames)
         guard let slot = state.slot(named: name), !chance(percent: 15) else { return pool(name) }
         var spec = state[slot].spec
-        switch pick(1...3) {
+        switch pick(1...4) {
+        case 4: spec.billing = spec.billing == .gpu ? .node : .gpu
         case 1: spec.priceMicroUSDPerGPUHour = Int64(pick([500, 1000, 2000]))
         case 2:
             switch spec.topology {

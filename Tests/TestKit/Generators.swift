@@ -42,7 +42,8 @@ public struct DrawnPool: Sendable {
 
 extension SeededRandom {
     /// A pool of 1 to about 100 nodes, or 1 to about 8 where it is small, counted or listed, with 1 to 16 GPUs a node,
-    /// that is sold at one of a few prices in one of a few regions; sometimes with shares, spare nodes or cliques.
+    /// that is sold at one of a few prices in one of a few regions; sometimes with shares, spare nodes or cliques, and
+    /// sometimes billed by the node.
     public mutating func pool(number: Int = 0, isSmall: Bool = false) -> DrawnPool {
         let gpus = isSmall ? pick(1...4) : pick([1, 2, 3, 4, 4, 6, 8, 8, 15, 16])
         let shape = NodeShape(
@@ -72,6 +73,7 @@ extension SeededRandom {
                 accelerator: pick(["gb300", "h100"]), node: shape, topology: topology,
                 allowsGPUShares: chance(percent: 50),
                 sparesPerDomain: chance(percent: 20) ? pick(1...2) : 0,
+                billing: chance(percent: 40) ? .node : .gpu,
                 priceMicroUSDPerGPUHour: Int64(pick([0, 1_000_000, 2_000_000, 2_000_000, 2_345_671, 8_000_003]))),
             grown: grown)
     }

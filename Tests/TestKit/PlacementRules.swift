@@ -186,8 +186,8 @@ public struct PlacementRules {
         }
     }
 
-    /// The price of each part, rounded up, or of the places an exclusive gang keeps; a twentieth of it for each tier
-    /// beyond the preferred one.
+    /// The price of each part, rounded up, or of the nodes that it opens where its pool is billed by the node, or of the
+    /// places an exclusive gang keeps; a twentieth of it for each tier beyond the preferred one.
     private mutating func checkCost() {
         let price = Self.price(form, candidates: candidates, fleet: fleet, placement: placement)
         expect(placement.cost.price == price, "price is \(placement.cost.price), not \(price)")
@@ -206,7 +206,13 @@ public struct PlacementRules {
         var prices: [Int: Int64] = [:]
         for candidate in candidates { prices[candidate.pool] = candidate.priceMicroUSDPerGPUHour }
         guard let exclusive = form.exclusive else {
-            return placement.parts.indices.reduce(0) { sum, part in
+            let byGPU = placement.parts.indices.filter { part in
+                fleet.pools[placement.parts[part].pool.index]?.spec.billing == .gpu
+            }
+            let opened = fleet.places(.node, of: placement).filter { node in
+                fleet.pools[node.pool]?.spec.billing == .node && fleet.isEmpty(node)
+            }
+            return byGPU.reduce(self.price(of: opened, candidates, fleet)) { sum, part in
                 sum + (Int64(placement.gpuMilli(part)) * prices[placement.parts[part].pool.index, default: 0] + 999)
                     / 1000
             }

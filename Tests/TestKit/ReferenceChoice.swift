@@ -39,20 +39,44 @@ extension ReferencePacker {
             let key = (cost, fit.tier, slack, candidate.priceMicroUSDPerGPUHour, candidate.pool)
             if best.map({ key < $0.key }) ?? true { best = (key, candidate) }
         }
-        guard let best, let needs = needs(form, best.candidate), let pool = fleet.pools[best.candidate.pool] else {
-            return nil
-        }
+        guard let best else { return nil }
+        return place(form, best.candidate, tier: best.key.tier)
+    }
+
+    /// The place for a gang as above in one pool. Precondition: some place of this tier holds it, and none of a smaller one.
+    func place(_ form: GangForm, _ candidate: Candidate, tier: Tier) -> ReferencePlace? {
+        guard let needs = needs(form, candidate), let pool = fleet.pools[candidate.pool] else { return nil }
         let domainOfNode = pool.nodes.map(\.domain)
         let fits = Fits(
-            nodes: room(form, 0, best.candidate, tier: .node), domains: room(form, 0, best.candidate, tier: .domain),
-            blocks: room(form, 0, best.candidate, tier: .block), domainOfNode: domainOfNode)
+            nodes: room(form, 0, candidate, tier: .node), domains: room(form, 0, candidate, tier: .domain),
+            blocks: room(form, 0, candidate, tier: .block), domainOfNode: domainOfNode,
+            opens: pool.nodes.map { pool.spec.billing == .node && $0.isEmpty(pool.spec.node) })
         let blockOfDomain = Dictionary(pool.nodes.map { ($0.domain, $0.block) }) { $1 }
-        let counts = fits.counts(needs[0].least, tier: best.key.tier, blockOfDomain: blockOfDomain)
+        let counts = fits.counts(needs[0].least, tier: tier, blockOfDomain: blockOfDomain)
         let masks = counts.indices.filter { counts[$0] > 0 }.map { node in
             ReferencePlace.NodeMask(
                 node: node, gpuMask: lowest(counts[node] * needs[0].need.gpus, of: pool.nodes[node].freeMask))
         }
-        return ReferencePlace(pool: best.candidate.pool, masks: masks)
+        return ReferencePlace(pool: candidate.pool, masks: masks)
+    }
+
+    /// The price of the nodes that one plain group opens in a pool billed by the node; nil where it is not known which.
+    func openingPrice(_ form: GangForm, _ candidate: Candidate, tier: Tier) -> Int64? {
+        guard let needs = needs(form, candidate), let pool = fleet.pools[candidate.pool], form.isPlain else {
+            return nil
+        }
+        let node = Int64(pool.spec.node.gpus) * candidate.priceMicroUSDPerGPUHour
+        if tier == .node {
+            let rooms = room(form, 0, candidate, tier: .node)
+            let isOpen = rooms.indices.contains {
+                rooms[$0] >= needs[0].least && !pool.nodes[$0].isEmpty(pool.spec.node)
+            }
+            return isOpen ? 0 : node
+        }
+        if needs[0].need.isShare || needs[0].need.gpus == 0 { return nil }
+        return place(form, candidate, tier: tier).map { place in
+            node * Int64(place.masks.count { pool.nodes[$0.node].isEmpty(pool.spec.node) })
+        }
     }
 
     private func lowest(_ count: Int, of mask: UInt16) -> UInt16 {
@@ -64,12 +88,21 @@ extension ReferencePacker {
     }
 }
 
+extension GangForm {
+    /// One group without any rule beyond its scope.
+    public var isPlain: Bool {
+        groups.count == 1 && split == nil && exclusive == nil && groups[0].segment == nil && groups[0].spread == .none
+    }
+}
+
 /// Workers that fit in each node, domain and block of a pool.
 private struct Fits {
     let nodes: [Int]
     let domains: [Int]
     let blocks: [Int]
     let domainOfNode: [Int]
+    /// Whether each node is empty in a pool that is billed by the node; others go before it.
+    let opens: [Bool]
 
     /// Workers on each node of the best place of a tier. Precondition: some place of that tier holds them.
     func counts(_ workers: Int, tier: Tier, blockOfDomain: [Int: Int]) -> [Int] {
@@ -78,7 +111,8 @@ private struct Fits {
         switch tier {
         case .node:
             let best = nodes.indices.filter { nodes[$0] >= workers }.min {
-                (nodes[$0], domains[domainOfNode[$0]], $0) < (nodes[$1], domains[domainOfNode[$1]], $1)
+                (opens[$0] ? 1 : 0, nodes[$0], domains[domainOfNode[$0]], $0)
+                    < (opens[$1] ? 1 : 0, nodes[$1], domains[domainOfNode[$1]], $1)
             }
             if let best { counts[best] = workers }
         case .domain:
@@ -123,15 +157,21 @@ private struct Fits {
         }
     }
 
-    /// The roomiest nodes whole as long as they are needed whole, then the tightest node that holds the rest.
+    /// The roomiest nodes whole as long as they are needed whole, then the tightest node that holds the rest; nodes that the
+    /// gang would open only after all others.
     private func fill(_ domain: Int, _ workers: Int, _ counts: inout [Int]) {
         var left = workers
-        let all = nodes.indices.filter { domainOfNode[$0] == domain }
-        for node in all.sorted(by: { (-nodes[$0], $0) < (-nodes[$1], $1) }) where nodes[node] <= left {
-            counts[node] = nodes[node]
-            left -= nodes[node]
+        for areOpened in [false, true] {
+            let all = nodes.indices.filter { domainOfNode[$0] == domain && opens[$0] == areOpened }
+            for node in all.sorted(by: { (-nodes[$0], $0) < (-nodes[$1], $1) }) where nodes[node] <= left {
+                counts[node] = nodes[node]
+                left -= nodes[node]
+            }
+            let holding = all.filter { counts[$0] == 0 && nodes[$0] >= left }
+            if left > 0, let last = holding.min(by: { (nodes[$0], $0) < (nodes[$1], $1) }) {
+                counts[last] = left
+                return
+            }
         }
-        let holding = all.filter { counts[$0] == 0 && nodes[$0] >= left }
-        if left > 0, let last = holding.min(by: { (nodes[$0], $0) < (nodes[$1], $1) }) { counts[last] = left }
     }
 }

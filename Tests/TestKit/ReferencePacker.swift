@@ -9,7 +9,8 @@ public struct ReferenceFit: Equatable, Sendable {
     /// One, or several with a split.
     public var pools: [Int]
     public var tier: Tier
-    /// Price and topology of its least counts, the lowest there is; nil where the reference does not know it.
+    /// Price and topology of its least counts, the lowest there is, or where a pool is billed by the node those of the
+    /// place that is chosen there; nil where the reference does not know it.
     public var cost: Int64?
     /// The most workers that one place of `tier` could give its first group.
     public var room: Int?
@@ -129,11 +130,16 @@ public struct ReferencePacker: Sendable {
         return rooms.map { $0 - $0 % size }
     }
 
-    /// The least price and topology of a gang at its least counts in a place of `tier`; nil where it is not known.
+    /// Price and topology of a gang at its least counts in a place of `tier`; nil where it is not known.
     private func leastCost(
         _ form: GangForm, _ needs: [(need: WorkerNeed, least: Int)], _ candidate: Candidate, tier: Tier
     ) -> Int64? {
         if form.exclusive != nil { return exclusiveCost(form, needs.map(\.least), candidate, tier: tier) }
+        if fleet.pools[candidate.pool]?.spec.billing == .node {
+            return openingPrice(form, candidate, tier: tier).map {
+                $0 + PlacementRules.topology(form, tier: tier, price: $0)
+            }
+        }
         let price = needs.reduce(Int64(0)) { sum, group in
             sum + (Int64(group.least * group.need.totalMilli) * candidate.priceMicroUSDPerGPUHour + 999) / 1000
         }
@@ -173,7 +179,8 @@ public struct ReferencePacker: Sendable {
             if form.groups.count == 1 {
                 guard let cost = leastCost(form, needs.map { $0[0] }, over: set) else { continue }
                 if best.map({ cost < $0.cost ?? 0 }) ?? true {
-                    let known = form.exclusive == nil ? cost : nil
+                    let isByGPU = able.allSatisfy { fleet.pools[$0.pool]?.spec.billing == .gpu }
+                    let known = form.exclusive == nil && isByGPU ? cost : nil
                     best = ReferenceFit(pools: set.map(\.pool), tier: tier(set), cost: known)
                 }
                 continue

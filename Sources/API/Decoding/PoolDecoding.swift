@@ -47,6 +47,7 @@ public struct PoolEntry {
         let instanceType = reader.optionalName("instanceType") ?? ""
         let node = reader.optionalObject("node") { NodeShape(&$0) }
         let purchase = reader.optionalWord("purchase", Words.purchases) ?? .onDemand
+        let billing = reader.optionalWord("billing", Words.billings) ?? .gpu
         let price = reader.price("priceUSDPerGPUHour") ?? 0
         let supply = Supply(&reader, lists)
         // A list in which every node says it needs no common one.
@@ -57,7 +58,8 @@ public struct PoolEntry {
             instanceType: instanceType, node: node ?? .none, topology: supply.topology,
             allowsGPUShares: reader.optionalBoolean("allowsGPUShares") ?? false,
             sparesPerDomain: reader.optionalInteger("sparesPerDomain", in: 0...Bounds.nodesPerDomain) ?? 0,
-            reservation: reader.optionalReservation() ?? "", purchase: purchase, priceMicroUSDPerGPUHour: price,
+            reservation: reader.optionalReservation() ?? "", purchase: purchase, billing: billing,
+            priceMicroUSDPerGPUHour: price,
             labels: reader.labels())
         pools = [plain]
         guard reader.mistakeCount == before else { return }

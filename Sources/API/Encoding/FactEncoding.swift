@@ -63,6 +63,7 @@ extension JSONWriter {
             writer.member("nodes", spec.topology.nodeCount)
             writer.member("gpusPerNode", spec.node.gpus)
             writer.field("purchase", text: spec.purchase.word)
+            writer.field("billing", text: spec.billing.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
             writer.member("allowsGPUShares", spec.allowsGPUShares)
             writer.member("sparesPerDomain", spec.sparesPerDomain)

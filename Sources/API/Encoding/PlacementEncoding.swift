@@ -65,6 +65,7 @@ extension JSONWriter {
             writer.member("accelerator", pool.spec.accelerator)
             if !pool.spec.instanceType.isEmpty { writer.member("instanceType", pool.spec.instanceType) }
             writer.field("purchase", text: pool.spec.purchase.word)
+            writer.field("billing", text: pool.spec.billing.word)
             writer.field("priceUSDPerGPUHour", micros: pool.spec.priceMicroUSDPerGPUHour)
             writer.member("gpusPerWorker", part.need.gpus)
             if part.need.isShare { writer.member("gpuMilliPerWorker", part.need.gpuMilli) }

@@ -35,6 +35,7 @@ extension JSONWriter {
             writer.member("sparesPerDomain", spec.sparesPerDomain)
             if !spec.reservation.isEmpty { writer.member("reservation", spec.reservation) }
             writer.field("purchase", text: spec.purchase.word)
+            writer.field("billing", text: spec.billing.word)
             writer.member("priceUSDPerGPUHour", decimalString(micros: spec.priceMicroUSDPerGPUHour))
             if !spec.labels.isEmpty { writer.member("labels", spec.labels) }
             writer.member("blockCount", pool.layout.blockCount)

@@ -4,8 +4,9 @@
 //     8 bytes   digest of the state after its last fact, fixed
 //     then each fact: one byte that tells its kind (`FactTag`), and its fields in the forms of `ByteWriter`
 //
-// A tag and its layout never change and are never used again, so that every later Berth reads every earlier journal.
-// What must be written differently gets a tag of its own, and the reader of the old one stays.
+// Before 1.0 a layout may change with the format version, and journals of other versions are refused. From 1.0 on a tag
+// and its layout never change and are never used again, so that every later Berth reads every earlier journal: what must be
+// written differently gets a tag of its own, and the reader of the old one stays.
 
 internal import Model
 

@@ -1,5 +1,5 @@
 // How the values inside facts and snapshots are written: jobs and pools as they were asked for, and placements.
-// Fields stand in the order of their declaration in Model. A layout never changes; a new one gets a new fact tag.
+// Fields stand in the order of their declaration in Model. A layout changes only as FactCodec.swift says.
 // Thousandths are written as their difference from 1000 and a group's most workers as the difference from its least, so
 // that the usual values take one byte. Differences are taken modulo 2^64.
 
@@ -96,6 +96,7 @@ extension ByteWriter {
         signed(spec.sparesPerDomain)
         text(spec.reservation)
         byte(spec.purchase.rawValue)
+        byte(spec.billing.rawValue)
         signed(spec.priceMicroUSDPerGPUHour)
         labels(spec.labels)
     }
@@ -202,7 +203,8 @@ extension ByteReader {
             instanceType: try text(),
             node: NodeShape(gpus: try signed(), cpuMillis: try signed(), memoryMiB: try signed()),
             topology: try topology(), allowsGPUShares: try flag(), sparesPerDomain: try signed(),
-            reservation: try text(), purchase: try choice(Purchase.self), priceMicroUSDPerGPUHour: try signed64(),
+            reservation: try text(), purchase: try choice(Purchase.self), billing: try choice(Billing.self),
+            priceMicroUSDPerGPUHour: try signed64(),
             labels: try labels())
     }
 
