@@ -194,6 +194,10 @@ struct DemandIndex: ~Copyable {
     @inline(__always)
     func leastFit(ofBucket bucket: Int) -> Int { isExact ? bucket : FitClass.least(bucket) }
 
+    /// No domain of a bucket has a larger fit.
+    @inline(__always)
+    func mostFit(ofBucket bucket: Int) -> Int { isExact ? bucket : FitClass.least(bucket + 1) - 1 }
+
     /// Nodes of the whole pool.
     @inline(__always)
     func nodes(withClass fitClass: Int) -> Int { Int(poolNodesByClass[fitClass]) }

@@ -110,6 +110,25 @@ extension PoolPacker {
         }
     }
 
+    /// Whether one place of a tier has room for so many workers now. Cost: a word for most; where fits are not exact, the
+    /// domains of the largest ones that may or may not be enough.
+    func hasRoom(_ index: borrowing DemandIndex, _ quota: Quota, for workers: Int, tier: Tier) -> Bool {
+        if tier != .domain || index.isExact || quota.exclusive != nil {
+            return mostRoom(index, quota, tier: tier) >= workers
+        }
+        var bucket = index.buckets.last(row: 0, from: index.buckets.width - 1)
+        while let at = bucket, quota.usable(index.mostFit(ofBucket: at)) >= workers {
+            if quota.usable(index.leastFit(ofBucket: at)) >= workers { return true }
+            var next = index.byFit.first(at)
+            while let domain = next {
+                if room(index, quota, domain: domain) >= workers { return true }
+                next = index.byFit.first(at, from: domain + 1)
+            }
+            bucket = at == 0 ? nil : index.buckets.last(row: 0, from: at - 1)
+        }
+        return false
+    }
+
     /// The most workers of a kind that one empty place of a tier could have, all its nodes ready. Cost: the blocks, or the
     /// domains where there are spares or rules.
     func mostRoomWhenEmpty(_ key: IndexKey, _ quota: Quota, tier: Tier) -> Int {
