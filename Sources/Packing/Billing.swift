@@ -1,9 +1,9 @@
 // Pools that are billed by the node: a place there costs all GPUs of the nodes that it opens, of which nothing was taken
 // before, and nothing for others. Knows no gang's rules and no other pool.
 //
-// The price of a placement is always exactly that, and pools are compared by it. Within a pool it is minimised as far as the
-// order of places allows: a gang that one node holds opens a node only where no used one holds it and only where that costs
-// less than what it would leave unused of those; a gang in one domain fills the used nodes there before it opens one. The
+// The price of a gang is exactly that, and pools are compared by it. Within a pool it is minimised as far as the order of
+// places allows: a gang without further rules that one node holds opens a node only where no used one holds it, or where that
+// costs less than what it would waste of those; a gang in one domain fills the used nodes there before it opens one. The
 // smallest tier goes first whatever it costs, and which domain, block or domains of a block a gang goes to is decided as in
 // other pools: by waste and tightness, not by the nodes that are open there. Of several groups each chooses for itself, in
 // the order in which they are placed, and how a split is shared out among pools follows the prices of their GPUs.
@@ -47,7 +47,7 @@ extension PoolPacker {
 
     /// The node that costs least for a gang that one node holds, by what it opens and by what is wasted, then the tightest
     /// one; nil where none holds it. `choose` goes to that node. Cost: the fits that occur; where workers leave something of
-    /// an empty node, or are not exactly counted, the domains and the nodes in use.
+    /// an empty node, or are not exactly counted, the domains and the nodes of those in use.
     func nodeOffer(
         _ at: Int, workers: Int, microUSDPerGPUHour price: Int64
     ) -> (offer: Offer, nodesOpened: Int)? {
@@ -61,7 +61,7 @@ extension PoolPacker {
         var best: (total: Int64, rise: Int64, fit: Int, nodesOpened: Int)?
         for fit in tightest...perNode where indexes[at].nodeFits >> UInt64(fit) & 1 == 1 {
             // What holds fewer workers than an empty node is in use.
-            let nodesOpened = fit == perNode && usedNode(withFit: fit, indexes[at]) == nil ? 1 : 0
+            let nodesOpened = fit == perNode && usedNodeLikeEmpty(indexes[at]) == nil ? 1 : 0
             let taken = workers * need.gpus
             let rise = waste.isEmpty || need.isShare ? 0 : waste.riseInNode(free: fit * need.gpus, taken: taken)
             let total =
@@ -75,10 +75,11 @@ extension PoolPacker {
         return (Offer(fit: Fit(tier: .node, slackMilli: slack), rise: best.rise), best.nodesOpened)
     }
 
-    /// A node in use that holds exactly so many workers: the lowest one in the fullest domain. Precondition: fits of nodes
-    /// are exact.
-    func usedNode(withFit fit: Int, _ index: borrowing DemandIndex) -> Int? {
-        if fit == index.perNode && fillsNodes(index) { return nil }
+    /// A node in use that holds as many workers as an empty one: the lowest one in the fullest domain. Precondition: fits of
+    /// nodes are exact.
+    func usedNodeLikeEmpty(_ index: borrowing DemandIndex) -> Int? {
+        if fillsNodes(index) { return nil }
+        let fit = index.perNode
         var best: Int?
         var next = index.firstDomain(withClass: fit)
         while let domain = next {

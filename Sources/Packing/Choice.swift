@@ -32,7 +32,7 @@ extension PoolPacker {
                 }
                 return append(node, workers: workers, index, to: &runs)
             }
-            if isBilledByNode, let node = usedNode(withFit: room, index) {
+            if isBilledByNode && room == index.perNode, let node = usedNodeLikeEmpty(index) {
                 return append(node, workers: workers, index, to: &runs)
             }
             let domain = fullestDomain(withNodeFit: room, index)

@@ -51,7 +51,8 @@ struct PoolPacker: ~Copyable {
         }
     }
 
-    /// A larger pool, or one at another price or billed otherwise, whose first nodes are those of `smaller`, with all that is taken from them.
+    /// A larger pool, or one at another price or billed otherwise, whose first nodes are those of `smaller`, with all that is
+    /// taken from them.
     init(growing smaller: borrowing PoolPacker, tree: PoolLayout, spec: PoolSpec) {
         precondition(spec.node == smaller.shape, "a pool grew nodes of another shape")
         precondition(tree.nodeCount >= smaller.layout.nodes, "a pool grew smaller")
