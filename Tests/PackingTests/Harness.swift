@@ -73,7 +73,7 @@ struct Harness: ~Copyable {
         self.features = features
         self.hasMix = hasMix
         // A worker that is weighed by the mix pays for what it holds.
-        self.isBilledByGPU = isBilledByGPU || hasMix
+        self.isBilledByGPU = isBilledByGPU
         random = SeededRandom(seed: seed)
         for number in 0..<random.pick(count) { put(random.pool(number: number, isSmall: isSmall), at: number) }
         if hasMix { tellMix(random.mix(for: pools)) }
