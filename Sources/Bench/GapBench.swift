@@ -46,7 +46,6 @@ public struct GapBench: Sendable {
             // What came before is known when the next instance comes, as in a service that runs on.
             var mix = DemandMix()
             var gaps: [Double] = []
-            var ofOrder: [(ours: Double, least: Double)] = []
             var failed = 0
             for (instance, bound) in zip(instances, bounds) {
                 guard let bound, bound > 0 else { continue }
@@ -57,24 +56,14 @@ public struct GapBench: Sendable {
                 digest.add(ours)
                 let gap = Double(kind == "cost" ? ours - bound : bound - ours) / Double(bound)
                 gaps.append(gap * 100)
-                if let most = instance.mostGPUsInOrder {
-                    ofOrder.append((gap * 100, Double(bound - most) / Double(bound) * 100))
-                }
             }
-            figures.append(Figure("\(kind)Gap", Self.mean(gaps), "%", goal: "below \(Int(goal))"))
+            let mean = gaps.reduce(0, +) / Double(max(1, gaps.count))
+            figures.append(Figure("\(kind)Gap", mean, "%", goal: "below \(Int(goal))"))
             figures.append(Figure("\(kind)Instances", Double(gaps.count), "instances"))
             figures.append(Figure("\(kind)Failed", Double(failed), "instances", goal: "0"))
-            if ofOrder.isEmpty { continue }
-            figures += [
-                Figure("\(kind)OrderInstances", Double(ofOrder.count), "instances"),
-                Figure("\(kind)GapOfThose", Self.mean(ofOrder.map(\.ours)), "%"),
-                Figure("\(kind)LeastGapInOrder", Self.mean(ofOrder.map(\.least)), "%"),
-            ]
         }
         return Report(benchmark: "gap", figures: figures, hash: digest.value)
     }
-
-    private static func mean(_ values: [Double]) -> Double { values.reduce(0, +) / Double(max(1, values.count)) }
 
     /// The bound of each answer, that no solution is better than; nil where there is no solution.
     static func bounds(_ text: String) throws -> [Int?] {
@@ -179,28 +168,6 @@ private struct Instance {
 
     /// What the core comes to, or nil where it leaves out a pod of an instance in which all must be placed.
     func solve(_ mix: inout DemandMix) -> Int? { gangs.isEmpty ? solvePods(&mix) : solveGangs(&mix) }
-
-    /// For gangs, the most that any packer reaches that knows all to come but takes each gang that fits; nil where that cannot
-    /// be found by looking at all states.
-    var mostGPUsInOrder: Int? {
-        if gangs.isEmpty { return nil }
-        let domains = (nodes.map(\.domain).max() ?? 0) + 1
-        let blocks = (nodes.map(\.block).max() ?? 0) + 1
-        let order = ArrivalOrder(
-            nodesPerDomain: nodes.count / domains, domainsPerBlock: domains / blocks, blocks: blocks)
-        return order.mostGPUs(
-            free: nodes.map(\.stream.shape.gpus),
-            gangs.map { gang in
-                let placeNodes =
-                    switch gang.scope {
-                    case .node: 1
-                    case .domain: nodes.count / domains
-                    case .block: nodes.count / blocks
-                    default: nodes.count
-                    }
-                return ArrivalOrder.Gang(workers: gang.workers, gpus: gang.gpus, placeNodes: placeNodes)
-            }, mostStates: 20_000)
-    }
 
     private func solvePods(_ mix: inout DemandMix) -> Int? {
         let isByPrice = kind == "cost"
