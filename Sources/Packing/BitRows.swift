@@ -18,12 +18,12 @@ struct BitRows: ~Copyable {
         bits = Column(count: rows * stride)
     }
 
-    init(copying other: borrowing BitRows) {
+    init(copying other: borrowing BitRows, in arena: Arena?) {
         width = other.width
         words = other.words
         summaries = other.summaries
         stride = other.stride
-        bits = Column(copying: other.bits)
+        bits = Column(copying: other.bits, in: arena)
     }
 
     var bytes: Int { bits.bytes }

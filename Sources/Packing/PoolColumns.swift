@@ -47,16 +47,16 @@ struct Layout: ~Copyable {
         }
     }
 
-    init(copying other: borrowing Layout) {
+    init(copying other: borrowing Layout, in arena: Arena?) {
         nodes = other.nodes
         domains = other.domains
         blocks = other.blocks
         largestDomain = other.largestDomain
         uniformDomain = other.uniformDomain
-        domainOfNode = Column(copying: other.domainOfNode)
-        domainStart = Column(copying: other.domainStart)
-        blockStart = Column(copying: other.blockStart)
-        blockOfDomain = Column(copying: other.blockOfDomain)
+        domainOfNode = Column(copying: other.domainOfNode, in: arena)
+        domainStart = Column(copying: other.domainStart, in: arena)
+        blockStart = Column(copying: other.blockStart, in: arena)
+        blockOfDomain = Column(copying: other.blockOfDomain, in: arena)
     }
 
     var bytes: Int { domainOfNode.bytes + domainStart.bytes + blockStart.bytes + blockOfDomain.bytes }
@@ -168,7 +168,7 @@ struct NodeColumns: ~Copyable {
         free.fill(0..<nodes, with: full.bits)
     }
 
-    init(copying other: borrowing NodeColumns) { free = Column(copying: other.free) }
+    init(copying other: borrowing NodeColumns, in arena: Arena?) { free = Column(copying: other.free, in: arena) }
 
     var bytes: Int { free.bytes }
 
@@ -198,10 +198,10 @@ struct ShareColumns: ~Copyable {
         if allowsShares { milli.fill(0..<nodes * gpus, with: 1000) }
     }
 
-    init(copying other: borrowing ShareColumns) {
+    init(copying other: borrowing ShareColumns, in arena: Arena?) {
         gpus = other.gpus
         isEmpty = other.isEmpty
-        milli = Column(copying: other.milli)
+        milli = Column(copying: other.milli, in: arena)
     }
 
     var bytes: Int { milli.bytes }
