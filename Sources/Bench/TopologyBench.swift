@@ -96,8 +96,8 @@ private struct TopologySums {
 
     /// For how many of the instances the solver finds another least.
     func denied(by scripts: String) throws -> Double {
-        let answers = try GapBench.bounds(
-            GapBench.run(["\(scripts)/exact.py", "--seconds", "10"], input: instances.map(\.line).joined()))
+        let answers = try GapBench.counts(
+            "bound", GapBench.run(["\(scripts)/exact.py", "--seconds", "10"], input: instances.map(\.line).joined()))
         return Double(zip(answers, instances).count { $0 != $1.least } + instances.count - answers.count)
     }
 }
