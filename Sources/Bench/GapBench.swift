@@ -61,9 +61,12 @@ public struct GapBench: Sendable {
             let instances = try Self.lines(drawn) { GapInstance(&$0) }
             let bounds = try Self.counts("bound", solved)
             guard instances.count == bounds.count else { throw BenchFault("\(kind): an instance has no answer") }
-            // What came before is known when the next instance comes, as in a service that runs on.
+            // What came before is known when the next instance comes, as in a service that runs on; but for those that have no
+            // solution, which are left out of everything.
             var mix = DemandMix()
-            let ours = instances.map { $0.solve(&mix) }
+            let ours = zip(instances, bounds).map { instance, bound in
+                bound.map { $0 > 0 } ?? false ? instance.solve(&mix) : nil
+            }
             for value in ours { if let value { digest.add(value) } }
             let gaps = Gaps(bounds, ours, isLessBetter: kind == .cost)
             figures.append(Figure("\(kind)Gap", gaps.percent, "%", goal: "below \(kind.goal)"))
