@@ -36,9 +36,10 @@ struct TraceOptions: ParsableArguments {
         return try bench.run()
     }
 
-    func gapReports() throws -> [Report] {
+    func gapReports(_ kinds: [GapBench.Kind] = GapBench.Kind.allCases) throws -> [Report] {
         var bench = GapBench(openb: openb)
         bench.scripts = scripts
+        bench.kinds = kinds
         if let missing = bench.missing {
             Output.say("gap: skipped, for \(missing)")
             return []
@@ -104,10 +105,20 @@ struct GapCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "gap", abstract: "How far the core is from the optimum on small instances, solved with OR-tools.")
 
+    @Option(
+        help: "Only instances of this kind: allocation, cost or gangs.",
+        transform: { word in
+            guard let kind = GapBench.Kind(rawValue: word) else { throw ValidationError("'\(word)' is no kind.") }
+            return kind
+        })
+    var kind: GapBench.Kind?
+
     @OptionGroup var output: OutputOptions
     @OptionGroup var traces: TraceOptions
 
-    func run() throws { output.show(try traces.gapReports()) }
+    func run() throws {
+        output.show(try kind.map { try traces.gapReports([$0]) } ?? traces.gapReports())
+    }
 }
 
 struct TopologyCommand: ParsableCommand {

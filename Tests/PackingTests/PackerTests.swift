@@ -79,6 +79,30 @@ import Testing
         #expect(placement?.masks.map(\.node) == [9, 10, 11, 14])
     }
 
+    /// Best fit by domain puts the rest into the roomiest domain instead. Neither rule can keep more whole domains than the
+    /// other in every history: it is the gang which leaves that decides.
+    @Test(arguments: [(leaving: 0, ours: 0, other: 1), (leaving: 1, ours: 1, other: 0)])
+    func `Which domain the rest of a gang should have gone to depends on who leaves next`(
+        leaving: Int, ours: Int, other: Int
+    ) throws {
+        func wholeDomains(_ packer: borrowing Packer) -> Int {
+            let isFree = (0..<12).map { packer.free(pool: 0, node: $0).gpuMask == 0b1111 }
+            return (0..<3).count { isFree[$0 * 4..<$0 * 4 + 4].allSatisfy(\.self) }
+        }
+        var packer = Self.packer(blocks: 1, domainsPerBlock: 3, nodesPerDomain: 4)
+        let gangs = try [3, 2].map { try #require(Self.place(&packer, workers: $0, gpus: 4)) }
+        let another = packer.fork()
+        let last = try #require(Self.place(&packer, workers: 5, gpus: 4))
+        #expect(GangTests.counts(last) == [[3: 1, 8: 1, 9: 1, 10: 1, 11: 1]])
+        packer.give(gangs[leaving])
+        #expect(wholeDomains(packer) == ours)
+
+        another.take(Self.hold(0b1111, node: 8, nodeCount: 4))
+        another.take(Self.hold(0b1111, node: 6))
+        another.give(gangs[leaving])
+        #expect(wholeDomains(another) == other)
+    }
+
     @Test func `Fewer domains go before a tighter block`() {
         var packer = Self.packer(blocks: 2, domainsPerBlock: 4, nodesPerDomain: 2)
         // Block 0 keeps one node in each domain: four workers need four domains there, and two in block 1.
