@@ -122,7 +122,7 @@ struct AllCommand: ParsableCommand {
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),
-            ("gap", traces.gapReports),
+            ("gap", { try traces.gapReports() }),
         ]
         var reports: [Report] = []
         for benchmark in benchmarks where !without.contains(benchmark.name) {
