@@ -18,12 +18,12 @@ struct BitRows: ~Copyable {
         bits = Column(count: rows * stride)
     }
 
-    init(copying other: borrowing BitRows, in arena: Arena?) {
+    init(copying other: borrowing BitRows) {
         width = other.width
         words = other.words
         summaries = other.summaries
         stride = other.stride
-        bits = Column(copying: other.bits, in: arena)
+        bits = Column(copying: other.bits)
     }
 
     var bytes: Int { bits.bytes }

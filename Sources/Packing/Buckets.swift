@@ -15,26 +15,22 @@ struct Buckets: ~Copyable {
     private var free: Column<UInt32>
     private var freeCount: Int
 
-    /// More than the kinds of room that the domains of most pools can have, so that few pools ever add rows. Sixteen bytes a
-    /// member.
-    private static let firstRows = 128
-
     init(count: Int, width: Int) {
         self.count = count
         heads = Column(count: count)
-        rowCount = min(count, Self.firstRows)
+        rowCount = min(count, 8)
         rows = BitRows(rows: rowCount, width: width)
         free = Column(count: rowCount)
         freeCount = rowCount
         for row in 0..<rowCount { free[row] = UInt32(rowCount - 1 - row) }
     }
 
-    init(copying other: borrowing Buckets, in arena: Arena?) {
+    init(copying other: borrowing Buckets) {
         count = other.count
-        heads = Column(copying: other.heads, in: arena)
-        rows = BitRows(copying: other.rows, in: arena)
+        heads = Column(copying: other.heads)
+        rows = BitRows(copying: other.rows)
         rowCount = other.rowCount
-        free = Column(copying: other.free, in: arena)
+        free = Column(copying: other.free)
         freeCount = other.freeCount
     }
 

@@ -1,37 +1,26 @@
-// A fixed-length column of integers. This file, Arena.swift and Slots.swift own the only unsafe code of the packing core.
+// A fixed-length column of integers. This file and Slots.swift own the only unsafe code of the packing core.
 // Knows nothing of what its rows mean.
 
 /// A zeroed, fixed-length run of trivial values with one owner: no reference count, no copy on write, bounds checked.
 @safe struct Column<Element: BitwiseCopyable & FixedWidthInteger>: ~Copyable {
     private let base: UnsafeMutablePointer<Element>
     let count: Int
-    /// What the rows lie in, or nil where they have memory of their own.
-    private let arena: Arena?
 
     init(count: Int) {
         unsafe base = UnsafeMutablePointer<Element>.allocate(capacity: max(count, 1))
         unsafe base.initialize(repeating: 0, count: max(count, 1))
         self.count = count
-        arena = nil
     }
 
-    /// A copy in memory of its own, or in an arena as long as that has room.
-    init(copying other: borrowing Column<Element>, in arena: Arena?) {
+    init(copying other: borrowing Column<Element>) {
+        unsafe base = UnsafeMutablePointer<Element>.allocate(capacity: max(other.count, 1))
         count = other.count
-        let length = max(other.count, 1)
-        if let arena, let place = unsafe arena.take(length * MemoryLayout<Element>.stride) {
-            unsafe base = place.bindMemory(to: Element.self, capacity: length)
-            self.arena = arena
-        } else {
-            unsafe base = UnsafeMutablePointer<Element>.allocate(capacity: length)
-            self.arena = nil
-        }
-        unsafe base.initialize(from: other.base, count: length)
+        unsafe base.initialize(from: other.base, count: max(other.count, 1))
     }
 
     var bytes: Int { count * MemoryLayout<Element>.stride }
 
-    deinit { if arena == nil { unsafe base.deallocate() } }
+    deinit { unsafe base.deallocate() }
 
     /// Constant time. The index is checked in release builds too.
     @inline(__always)

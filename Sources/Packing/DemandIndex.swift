@@ -82,7 +82,7 @@ struct DemandIndex: ~Copyable {
         if layout.domains > 0 { buckets.insert(0, row: 0) }
     }
 
-    init(copying other: borrowing DemandIndex, in arena: Arena?) {
+    init(copying other: borrowing DemandIndex) {
         nodeFits = other.nodeFits
         total = other.total
         perNode = other.perNode
@@ -93,13 +93,13 @@ struct DemandIndex: ~Copyable {
         stride = other.stride
         fullMask = other.fullMask
         lastUse = other.lastUse
-        buckets = BitRows(copying: other.buckets, in: arena)
-        blockFit = Column(copying: other.blockFit, in: arena)
-        nodeFit = Column(copying: other.nodeFit, in: arena)
-        byFit = Buckets(copying: other.byFit, in: arena)
-        hasNode = BitRows(copying: other.hasNode, in: arena)
-        domainRows = Column(copying: other.domainRows, in: arena)
-        poolNodesByClass = Column(copying: other.poolNodesByClass, in: arena)
+        buckets = BitRows(copying: other.buckets)
+        blockFit = Column(copying: other.blockFit)
+        nodeFit = Column(copying: other.nodeFit)
+        byFit = Buckets(copying: other.byFit)
+        hasNode = BitRows(copying: other.hasNode)
+        domainRows = Column(copying: other.domainRows)
+        poolNodesByClass = Column(copying: other.poolNodesByClass)
         gpuFit = other.gpuFit
     }
 

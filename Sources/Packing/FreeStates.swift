@@ -166,14 +166,14 @@ struct FreeStates: ~Copyable {
         stateOfNode.fill(0..<nodes, with: Self.none)
     }
 
-    init(copying other: borrowing FreeStates, in arena: Arena?) {
+    init(copying other: borrowing FreeStates) {
         states = other.states
         hashes = other.hashes
         findings = other.findings
         counts = other.counts
         nodes = other.nodes
         table = other.table
-        stateOfNode = Column(copying: other.stateOfNode, in: arena)
+        stateOfNode = Column(copying: other.stateOfNode)
         born = other.born
         epoch = other.epoch
         live = other.live

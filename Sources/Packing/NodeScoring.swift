@@ -43,8 +43,8 @@ struct NodeScoring: ~Copyable {
         self.unused = unused
     }
 
-    init(copying other: borrowing NodeScoring, in arena: Arena?) {
-        free = FreeStates(copying: other.free, in: arena)
+    init(copying other: borrowing NodeScoring) {
+        free = FreeStates(copying: other.free)
         orders = other.orders
         mix = other.mix
         unused = other.unused

@@ -28,14 +28,13 @@ public struct Packer: ~Copyable {
         mixVersion = other.mixVersion
         priceVersion = other.priceVersion
         idleIndexesPerPool = other.idleIndexesPerPool
-        let arena = Arena(bytes: other.bytes)
         for number in 0..<other.pools.count where other.pools.isFilled(number) {
-            pools.put(PoolPacker(copying: other.pools[number], in: arena), at: number)
+            pools.put(PoolPacker(copying: other.pools[number]), at: number)
         }
     }
 
     /// A packer of the same state that shares nothing with this one: what happens there has no effect here. Gangs that
-    /// were resolved here serve there too. Cost: the memory of all columns and indexes, taken from the system at once.
+    /// were resolved here serve there too. Cost: the memory of all columns and indexes.
     public func fork() -> Packer { Packer(copying: self) }
 
     /// Tells which demand usually comes, with its scarcities; fragmentation is measured against it from now on. Outdates

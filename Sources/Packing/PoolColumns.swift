@@ -47,16 +47,16 @@ struct Layout: ~Copyable {
         }
     }
 
-    init(copying other: borrowing Layout, in arena: Arena?) {
+    init(copying other: borrowing Layout) {
         nodes = other.nodes
         domains = other.domains
         blocks = other.blocks
         largestDomain = other.largestDomain
         uniformDomain = other.uniformDomain
-        domainOfNode = Column(copying: other.domainOfNode, in: arena)
-        domainStart = Column(copying: other.domainStart, in: arena)
-        blockStart = Column(copying: other.blockStart, in: arena)
-        blockOfDomain = Column(copying: other.blockOfDomain, in: arena)
+        domainOfNode = Column(copying: other.domainOfNode)
+        domainStart = Column(copying: other.domainStart)
+        blockStart = Column(copying: other.blockStart)
+        blockOfDomain = Column(copying: other.blockOfDomain)
     }
 
     var bytes: Int { domainOfNode.bytes + domainStart.bytes + blockStart.bytes + blockOfDomain.bytes }
@@ -168,7 +168,7 @@ struct NodeColumns: ~Copyable {
         free.fill(0..<nodes, with: full.bits)
     }
 
-    init(copying other: borrowing NodeColumns, in arena: Arena?) { free = Column(copying: other.free, in: arena) }
+    init(copying other: borrowing NodeColumns) { free = Column(copying: other.free) }
 
     var bytes: Int { free.bytes }
 
@@ -198,10 +198,10 @@ struct ShareColumns: ~Copyable {
         if allowsShares { milli.fill(0..<nodes * gpus, with: 1000) }
     }
 
-    init(copying other: borrowing ShareColumns, in arena: Arena?) {
+    init(copying other: borrowing ShareColumns) {
         gpus = other.gpus
         isEmpty = other.isEmpty
-        milli = Column(copying: other.milli, in: arena)
+        milli = Column(copying: other.milli)
     }
 
     var bytes: Int { milli.bytes }

@@ -75,26 +75,26 @@ struct PoolPacker: ~Copyable {
     }
 
     /// A copy that shares nothing. Cost: its memory.
-    init(copying other: borrowing PoolPacker, in arena: Arena?) {
-        layout = Layout(copying: other.layout, in: arena)
+    init(copying other: borrowing PoolPacker) {
+        layout = Layout(copying: other.layout)
         shape = other.shape
         full = other.full
-        columns = NodeColumns(copying: other.columns, in: arena)
-        shares = ShareColumns(copying: other.shares, in: arena)
+        columns = NodeColumns(copying: other.columns)
+        shares = ShareColumns(copying: other.shares)
         sparesPerDomain = other.sparesPerDomain
         accelerator = other.accelerator
         priceMicroUSDPerGPUHour = other.priceMicroUSDPerGPUHour
         isBilledByNode = other.isBilledByNode
         gpusFree = other.gpusFree
         gpusOpen = other.gpusOpen
-        usedInDomain = Column(copying: other.usedInDomain, in: arena)
-        usedInBlock = Column(copying: other.usedInBlock, in: arena)
-        isOwn = Column(copying: other.isOwn, in: arena)
+        usedInDomain = Column(copying: other.usedInDomain)
+        usedInBlock = Column(copying: other.usedInBlock)
+        isOwn = Column(copying: other.isOwn)
         for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
-            indexes.put(DemandIndex(copying: other.indexes[at], in: arena), at: at)
+            indexes.put(DemandIndex(copying: other.indexes[at]), at: at)
         }
-        waste = Waste(copying: other.waste, in: arena)
-        if other.isScored { scoring.put(NodeScoring(copying: other.scoring[0], in: arena), at: 0) }
+        waste = Waste(copying: other.waste)
+        if other.isScored { scoring.put(NodeScoring(copying: other.scoring[0]), at: 0) }
     }
 
     /// Counts what follows from the columns again. Cost: the nodes.

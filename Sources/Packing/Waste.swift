@@ -58,11 +58,11 @@ struct Waste: ~Copyable {
         }
     }
 
-    init(copying other: borrowing Waste, in arena: Arena?) {
-        node = Column(copying: other.node, in: arena)
-        domain = Column(copying: other.domain, in: arena)
-        leastInNode = Column(copying: other.leastInNode, in: arena)
-        leastInDomain = Column(copying: other.leastInDomain, in: arena)
+    init(copying other: borrowing Waste) {
+        node = Column(copying: other.node)
+        domain = Column(copying: other.domain)
+        leastInNode = Column(copying: other.leastInNode)
+        leastInDomain = Column(copying: other.leastInDomain)
     }
 
     var bytes: Int { node.bytes + domain.bytes + leastInNode.bytes + leastInDomain.bytes }
