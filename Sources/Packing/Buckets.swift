@@ -15,10 +15,14 @@ struct Buckets: ~Copyable {
     private var free: Column<UInt32>
     private var freeCount: Int
 
+    /// More than the kinds of room that the domains of most pools can have, so that few pools ever add rows. Sixteen bytes a
+    /// member.
+    private static let firstRows = 128
+
     init(count: Int, width: Int) {
         self.count = count
         heads = Column(count: count)
-        rowCount = min(count, 8)
+        rowCount = min(count, Self.firstRows)
         rows = BitRows(rows: rowCount, width: width)
         free = Column(count: rowCount)
         freeCount = rowCount
