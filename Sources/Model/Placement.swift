@@ -74,7 +74,8 @@ public struct PlacementCost: Hashable, Sendable {
     /// from others, however the pool is billed. Told once: it does not change when others come to its nodes or leave them.
     public var price: Int64
     /// The capacity around it that the demand which usually comes can use no more, at its pool's price. Below zero where the
-    /// place uses what others could not, so that the total may be below the price.
+    /// place uses what others could not, so that the total may be below the price. Where one worker opens a node that is billed
+    /// as a whole, also what demand to come would cost on such nodes beyond the cheapest of the job's pools of that kind.
     public var fragmentation: Int64
     /// For a tier larger than preferred.
     public var topology: Int64

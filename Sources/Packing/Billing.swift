@@ -128,6 +128,22 @@ extension PoolPacker {
 }
 
 extension Packer {
+    /// An unused node for one worker in a pool that is weighed, what it costs to open it, and how good that is. Beyond the price
+    /// it counts what the next demand would cost there, as far as that is more than it would be in the cheapest of the gang's
+    /// pools that are billed by the node.
+    func unusedNode(
+        _ gang: borrowing Gang, target at: Int
+    ) -> (found: NodeScoring.Found, price: Int64, merit: Merit)? {
+        let target = gang.targets[at]
+        guard let (found, horizon) = pools[target.pool].scoring[0].unusedNode(target.need) else { return nil }
+        let price = pools[target.pool].price(ofNodes: 1, microUSDPerGPUHour: target.price)
+        let fragmentation =
+            Cost.fragmentation(found.rise + horizon, microUSDPerGPUHour: target.price)
+            - Cost.price(milli: PoolMix.horizonMilli, microUSDPerGPUHour: gang.leastPriceByNode ?? 0)
+        let fit = Fit(tier: .node, slackMilli: found.leftover)
+        return (found, price, Merit(total: Cost.sum(price, fragmentation), rise: found.rise, fit: fit))
+    }
+
     /// What a pool that is billed by the node offers to a simple gang, and its price. Cost: that of choosing the place.
     mutating func offerByNode(_ gang: borrowing Gang, target at: Int) -> (offer: Offer, price: Int64) {
         let target = gang.targets[at]

@@ -37,44 +37,45 @@ extension Packer {
                 price = Cost.price(milli: milli, microUSDPerGPUHour: target.price)
             }
             if target.index < 0 {
-                guard let found = pools[target.pool].scoring[0].best(target.need) else { continue }
-                let price =
-                    pools[target.pool].isBilledByNode
-                    ? Cost.price(milli: found.openedMilli, microUSDPerGPUHour: target.price) : price
-                let fragmentation = Cost.fragmentation(found.rise, microUSDPerGPUHour: target.price)
-                let merit = Merit(
-                    total: price + fragmentation, rise: found.rise, fit: Fit(tier: .node, slackMilli: found.leftover))
-                if merit < best, !isHeld(target.pool) {
+                let isByNode = pools[target.pool].isBilledByNode
+                if let found = pools[target.pool].scoring[0].best(target.need) {
+                    // An open node of a pool billed by the node is paid for.
+                    let price = isByNode ? 0 : price
+                    let merit = Merit(
+                        total: price + Cost.fragmentation(found.rise, microUSDPerGPUHour: target.price),
+                        rise: found.rise, fit: Fit(tier: .node, slackMilli: found.leftover))
+                    if merit < best, !isHeld(target.pool) {
+                        (best, bestAt, bestPrice, bestTargetPrice) = (merit, at, price, target.price)
+                        bestNode = (found.node, found.gpuMilli)
+                    }
+                }
+                if isByNode, let (found, price, merit) = unusedNode(gang, target: at), merit < best,
+                    !isHeld(target.pool)
+                {
                     (best, bestAt, bestPrice, bestTargetPrice) = (merit, at, price, target.price)
                     bestNode = (found.node, found.gpuMilli)
                 }
                 continue
             }
+            var price = price
+            let offer: Offer
             if gang.isBilledByNode && pools[target.pool].isBilledByNode {
-                let (offer, price) = offerByNode(gang, target: at)
-                if offer.fit.key == Fit.none.key { continue }
-                let total =
-                    price + Cost.fragmentation(offer.rise, microUSDPerGPUHour: target.price)
-                    + Cost.topology(offer.fit.tier, preferred: preferred, price: price)
-                let merit = Merit(total: total, rise: offer.rise, fit: offer.fit)
-                if merit < best, !isHeld(target.pool) {
-                    (best, bestAt, bestPrice, bestTargetPrice, bestNode) = (merit, at, price, target.price, nil)
+                (offer, price) = offerByNode(gang, target: at)
+            } else {
+                // No cost is below this, and nothing beats an exact fit of a node at it.
+                let least = pools[target.pool].leastRise(target.index, workers: workers)
+                if least >= best.rise && best.fit.isPerfect && price >= bestPrice && target.price == bestTargetPrice {
+                    continue
                 }
-                continue
+                let lowest = price + Cost.fragmentation(least, microUSDPerGPUHour: target.price)
+                if lowest > best.total || lowest == best.total && best.fit.isPerfect && best.rise <= least { continue }
+                // Only where nothing else can make a difference does a better fit matter within an equal price.
+                let limit =
+                    price == best.total && best.rise == 0 && preferred == nil && pools[target.pool].waste.isEmpty
+                    ? best.fit : Fit.none
+                offer = pools[target.pool].offer(
+                    target.index, workers: workers, scope: gang.form.scope, below: limit)
             }
-            // No cost is below this, and nothing beats an exact fit of a node at it.
-            let least = pools[target.pool].leastRise(target.index, workers: workers)
-            if least >= best.rise && best.fit.isPerfect && price >= bestPrice && target.price == bestTargetPrice {
-                continue
-            }
-            let lowest = price + Cost.fragmentation(least, microUSDPerGPUHour: target.price)
-            if lowest > best.total || lowest == best.total && best.fit.isPerfect && best.rise <= least { continue }
-            // Only where nothing else can make a difference does a better fit matter within an equal price.
-            let limit =
-                price == best.total && best.rise == 0 && preferred == nil && pools[target.pool].waste.isEmpty
-                ? best.fit : Fit.none
-            let offer = pools[target.pool].offer(
-                target.index, workers: workers, scope: gang.form.scope, below: limit)
             if offer.fit.key == Fit.none.key { continue }
             let total =
                 price + Cost.fragmentation(offer.rise, microUSDPerGPUHour: target.price)
@@ -116,7 +117,7 @@ extension Packer {
     /// for a gang of one worker where nodes are weighed one by one.
     public func largestFit(_ gang: borrowing Gang, target at: Int) -> Int {
         let target = gang.targets[at]
-        if target.index < 0 { return pools[target.pool].scoring[0].best(target.need) == nil ? 0 : 1 }
+        if target.index < 0 { return pools[target.pool].scoring[0].holds(target.need) ? 1 : 0 }
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
         return pools[target.pool].mostRoom(pools[target.pool].indexes[target.index], quota, tier: gang.form.scope)
     }

@@ -35,7 +35,7 @@ struct PoolMix {
     static let sequences = 8
     static let sequenceLength = 64
     /// GPU capacity to come that the choice of a node to open is made for.
-    private static let horizonMilli = 10_000
+    static let horizonMilli = 10_000
     /// The worth of slots against what is lost: one sixteenth.
     private static let slotShift = 4
 
@@ -115,12 +115,12 @@ struct PoolMix {
         return Int64(sum) * Int64(Self.unit / Self.sequences)
     }
 
-    /// What the next ten GPUs of demand cost on unused nodes of a kind that is paid for by the node: less where more of the
-    /// price can be used, by the usual demand and by workers of `need`. So nodes are opened where they are cheap for what
-    /// they will hold, not where they are small.
-    func horizon(_ unused: FreeState, _ need: WorkerNeed) -> Int64 {
+    /// What the next GPUs of demand, `horizonMilli` of them, would cost on unused nodes that are paid for as a whole, in units
+    /// of a potential: more than their price where not all of a node can be used, by the usual demand or by workers of
+    /// `need`. So nodes are opened where they are cheap for what they will hold, not where they are small.
+    func horizon(_ unused: FreeState, lost: Int64, _ need: WorkerNeed) -> Int64 {
         let all = unused.freeMilli
-        var usable = all - Int(lost(unused) / Int64(Self.unit))
+        var usable = all - Int(lost / Int64(Self.unit))
         if need.gpus > 0 { usable = min(usable, unused.count(of: need) * need.totalMilli) }
         return Int64(all * Self.horizonMilli / max(1, usable) * Self.unit)
     }

@@ -205,6 +205,12 @@ struct FreeStates: ~Copyable {
         return findings[state].potential
     }
 
+    /// What is lost of a state (`PoolMix.lost`), from what was found before as far as it still holds.
+    mutating func lost(_ state: Int, _ mix: PoolMix) -> Int64 {
+        _ = potential(state, mix)
+        return findings[state].lost
+    }
+
     /// The state of an open node, or nil.
     func state(of node: Int) -> Int? { stateOfNode[node] == Self.none ? nil : Int(stateOfNode[node]) }
 

@@ -190,8 +190,8 @@ public struct Gang: Sendable {
     /// The packer's generation when the targets were resolved.
     public let generation: UInt64
     let isSimple: Bool
-    /// Whether some of its pools is billed by the node.
-    let isBilledByNode: Bool
+    /// The least price of those of its pools that are billed by the node, or nil where none is.
+    let leastPriceByNode: Int64?
     /// The workers of a gang of one group without further rules, where all its pools count equally fast; else 0.
     private(set) var uniformWorkers: Int
     /// Shape [targets, groups].
@@ -200,6 +200,9 @@ public struct Gang: Sendable {
     let orders: [[Int]]
 
     public var isEmpty: Bool { targets.isEmpty }
+
+    @inline(__always)
+    var isBilledByNode: Bool { leastPriceByNode != nil }
 
     /// The same gang with another count of workers, without resolving it again. `Target.workers` stays as it was.
     /// Precondition: one group without further rules that is not scaled by speed.
@@ -255,7 +258,7 @@ extension Packer {
         }
         return Gang(
             form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
-            isBilledByNode: targets.contains { pools[$0.pool].isBilledByNode },
+            leastPriceByNode: targets.filter { pools[$0.pool].isBilledByNode }.map(\.price).min(),
             uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
             orders: form.orders(lead: lead))
     }

@@ -24,15 +24,15 @@ struct NodeScoring: ~Copyable {
     }
 
     private struct Entry: Comparable {
-        /// Rise of the potential, and what is paid for an unused node by the same measure.
-        let cost: Int64
+        /// Rise of the potential.
+        let rise: Int64
         /// Less is left on a node, then the state itself decides, whatever its number.
         let tie: UInt64
         let hash: UInt64
         let state: UInt32
 
         static func < (left: Entry, right: Entry) -> Bool {
-            if left.cost != right.cost { return left.cost < right.cost }
+            if left.rise != right.rise { return left.rise < right.rise }
             return left.tie != right.tie ? left.tie < right.tie : left.hash < right.hash
         }
     }
@@ -65,15 +65,13 @@ struct NodeScoring: ~Copyable {
         var node: Int
         /// Of the potential.
         var rise: Int64
-        /// GPU capacity of the node where it is unused and paid for as a whole; else 0.
-        var openedMilli: Int
         /// What is left there in millionths of the largest node's GPUs and CPU.
         var leftover: Int
         /// For a share, what is free of the GPU that it takes, in thousandths.
         var gpuMilli: Int
     }
 
-    /// Nil where no open node holds a worker.
+    /// Nil where no open node holds a worker. Where nodes are paid for as a whole, unused ones are not looked at.
     mutating func best(_ need: WorkerNeed) -> Found? {
         free.tidy()
         let at = orders.firstIndex { $0.need == need } ?? orders.count
@@ -95,28 +93,35 @@ struct NodeScoring: ~Copyable {
         while let entry = orders[at].heap.min {
             if free.isLive(Int(entry.state)) {
                 let state = Int(entry.state)
-                let openedMilli = openedMilli(state)
                 return Found(
-                    node: free.lowestNode(state), rise: entry.cost - Int64(openedMilli * PoolMix.unit),
-                    openedMilli: openedMilli, leftover: Int(entry.tie), gpuMilli: rise(state, need)?.gpuMilli ?? 1000)
+                    node: free.lowestNode(state), rise: entry.rise, leftover: Int(entry.tie),
+                    gpuMilli: rise(state, need)?.gpuMilli ?? 1000)
             }
             orders[at].heap.removeMin()
         }
         return nil
     }
 
-    private mutating func add(_ state: Int, to at: Int) {
-        guard let (rise, _) = rise(state, orders[at].need) else { return }
-        let tie = leftover(state, orders[at].need)
-        let cost = rise + Int64(openedMilli(state) * PoolMix.unit)
-        orders[at].heap.insert(Entry(cost: cost, tie: tie, hash: free.hash(state), state: UInt32(state)))
+    /// An unused node, where nodes are paid for as a whole, and what demand to come would cost there (`PoolMix.horizon`). Nil
+    /// where there is none, or none that holds a worker.
+    mutating func unusedNode(_ need: WorkerNeed) -> (found: Found, horizon: Int64)? {
+        guard let unused else { return nil }
+        let state = free.number(of: unused)
+        guard free.isLive(state), let rise = rise(state, need) else { return nil }
+        let found = Found(
+            node: free.lowestNode(state), rise: rise.rise, leftover: Int(leftover(state, need)), gpuMilli: rise.gpuMilli
+        )
+        return (found, mix.horizon(unused, lost: free.lost(state, mix), need))
     }
 
-    /// GPU capacity of a node that is paid for as a whole once it is used, while it is not; else 0.
-    @inline(__always)
-    private func openedMilli(_ state: Int) -> Int {
-        guard let unused, free.states[state] == unused else { return 0 }
-        return unused.gpus * 1000
+    /// Whether some node holds a worker.
+    mutating func holds(_ need: WorkerNeed) -> Bool { best(need) != nil || unusedNode(need) != nil }
+
+    private mutating func add(_ state: Int, to at: Int) {
+        if let unused, free.states[state] == unused { return }
+        guard let (rise, _) = rise(state, orders[at].need) else { return }
+        let tie = leftover(state, orders[at].need)
+        orders[at].heap.insert(Entry(rise: rise, tie: tie, hash: free.hash(state), state: UInt32(state)))
     }
 
     /// What is left on a node of a state after one worker, in millionths of the largest node's GPUs and CPU.
@@ -147,7 +152,7 @@ struct NodeScoring: ~Copyable {
     private mutating func rise(_ state: Int, _ need: WorkerNeed) -> (rise: Int64, gpuMilli: Int)? {
         let now = free.states[state]
         guard now.holds(need) else { return nil }
-        let before = potential(state) - horizon(state, need)
+        let before = potential(state)
         if !need.isShare { return (potential(free.number(of: now.after(need, gpu: 0))) - before, 1000) }
         var best: (rise: Int64, gpuMilli: Int)?
         for gpu in 0..<now.gpus where Int(now.milli[gpu]) >= need.gpuMilli {
@@ -163,12 +168,7 @@ struct NodeScoring: ~Copyable {
         guard let state = free.state(of: node) else { return 0 }
         let now = free.states[state]
         let gpu = need.isShare ? (0..<now.gpus).first { Int(now.milli[$0]) == gpuMilli } ?? 0 : 0
-        return potential(free.number(of: now.after(need, gpu: gpu))) - potential(state) + horizon(state, need)
-    }
-
-    /// What the use of an unused node says of the price of demand to come.
-    private func horizon(_ state: Int, _ need: WorkerNeed) -> Int64 {
-        openedMilli(state) == 0 ? 0 : mix.horizon(free.states[state], need)
+        return potential(free.number(of: now.after(need, gpu: gpu))) - potential(state)
     }
 
     private mutating func potential(_ state: Int) -> Int64 { free.potential(state, mix) }

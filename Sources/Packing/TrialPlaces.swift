@@ -36,17 +36,17 @@ extension Packer {
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
     /// or, where it is elastic, those that hold its most first, then by falling room; for an exclusive gang among equal ones
-    /// the places that keep fewest nodes from others first, in a pool billed by the node used nodes first. What is laid out stays taken.
+    /// the places that keep fewest nodes from others first, in a pool billed by the node used nodes first. What is laid out
+    /// stays taken.
     mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
         let lead = gang.group(gang.lead, target: at)
         if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
-        let index = lead.index
-        if tier == .domain, gang.form.exclusive == nil, pools[gang.targets[at].pool].indexes[index].isExact {
+        let pool = gang.targets[at].pool
+        if tier == .domain, gang.form.exclusive == nil, pools[pool].indexes[lead.index].isExact {
             return firstDomain(gang, target: at)
         }
         // The order must not move while places are tried, so they are gathered first: keys of room and index.
         var places: [(key: Int, place: Place)] = []
-        let pool = gang.targets[at].pool
         let quota = Quota(gang.form.groups[gang.lead], exclusive: gang.form.exclusive)
         func add(_ room: Int, _ place: Place) {
             if room < lead.least || !mayHold(gang, target: at, in: place) { return }

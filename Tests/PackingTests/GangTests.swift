@@ -57,37 +57,58 @@ import Testing
         #expect(placement?.cost == .zero)
     }
 
-    @Test
-    func `Where the node is billed, one worker goes to an open node, and a new one is opened where it is best used`() {
+    /// Pools of two nodes each, in which half a GPU is what usually comes.
+    static func sharedPools(_ pools: [(gpus: Int, price: Int64, billing: Billing)]) -> Packer {
         var packer = Packer()
-        // The small node is cheaper as a whole, the large one for each GPU.
-        let shapes = [(gpus: 2, price: 3_500_000), (gpus: 8, price: 2_000_000)]
-        for (number, (gpus, price)) in shapes.enumerated() {
+        for (number, (gpus, price, billing)) in pools.enumerated() {
             let topology = Topology.counts(blocks: 1, domainsPerBlock: 2, nodesPerDomain: 1)
             packer.put(
                 pool: number, layout: PoolLayout(topology),
                 spec: PoolSpec(
                     name: "p\(number)", provider: "p", region: "r", accelerator: "a",
                     node: NodeShape(gpus: gpus, cpuMillis: gpus * 1000, memoryMiB: gpus * 1000), topology: topology,
-                    allowsGPUShares: true, billing: .node, priceMicroUSDPerGPUHour: Int64(price)))
+                    allowsGPUShares: true, billing: billing, priceMicroUSDPerGPUHour: price))
         }
-        let half = Demand(gpus: 1, gpuMilli: 500)
         packer.setMix([MixEntry(demand: half, workers: 1, tier: .pool, accelerators: [], weight: 1)])
-        let form = GangForm(groups: [Group(count: 1, demand: half)], scope: .pool)
-        let candidates = shapes.indices.map {
-            Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: Int64(shapes[$0].price))
-        }
+        return packer
+    }
+
+    static let half = Demand(gpus: 1, gpuMilli: 500)
+
+    static func halfAGPU(_ packer: inout Packer, prices: [Int64]) -> Gang {
+        packer.gang(
+            GangForm(groups: [Group(count: 1, demand: half)], scope: .pool),
+            pools: prices.indices.map { Candidate(pool: $0, rank: 0, priceMicroUSDPerGPUHour: prices[$0]) })
+    }
+
+    @Test
+    func `Where the node is billed, one worker goes to an open node, and a new one is opened where it is best used`() {
+        // The small node is cheaper as a whole, the large one for each GPU.
+        var packer = Self.sharedPools([(2, 3_500_000, .node), (8, 2_000_000, .node)])
+        let gang = Self.halfAGPU(&packer, prices: [3_500_000, 2_000_000])
         var prices: [Int64] = []
         var placement = Placement.none
-        for _ in 0..<17 where packer.find(packer.gang(form, pools: candidates), into: &placement) {
+        for _ in 0..<17 where packer.find(gang, into: &placement) {
             packer.take(placement)
             #expect(placement.parts[0].pool == PoolSlot(1))
+            #expect(placement.cost.fragmentation == 0)
             prices.append(placement.cost.price)
         }
         #expect(prices == [16_000_000] + Array(repeating: 0, count: 15) + [16_000_000])
         packer.give(placement)
-        #expect(packer.find(packer.gang(form, pools: candidates), into: &placement))
-        #expect(placement.cost.price == 16_000_000)
+        let fits = packer.find(gang, into: &placement)
+        #expect(fits && placement.cost.price == 16_000_000)
+    }
+
+    @Test(arguments: [(10_000_000, 1), (6_000_000, 0)])
+    func `A node that is opened competes by its price with GPUs that are billed one by one`(price: Int64, pool: Int) {
+        // Half a GPU for 5 or 3 USD an hour, or a node for 4.
+        var packer = Self.sharedPools([(4, price, .gpu), (4, 1_000_000, .node)])
+        let gang = Self.halfAGPU(&packer, prices: [price, 1_000_000])
+        var placement = Placement.none
+        let fits = packer.find(gang, into: &placement)
+        #expect(fits && placement.parts[0].pool == PoolSlot(pool))
+        #expect(placement.cost.price == min(price / 2, 4_000_000))
     }
 
     @Test func `All groups are placed, or none is`() {
