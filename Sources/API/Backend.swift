@@ -14,6 +14,8 @@ public protocol Desk {
     func explain(_ job: Job) -> Explanation
     func poolReadings() -> [PoolReading]
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int)
+    func tenantReading(_ slot: TenantSlot) -> TenantReading
+    func outlook(of slot: TenantSlot) -> [OutlookReading]
     /// What is free on a node; the mask shows GPUs that are wholly free.
     func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int)
     /// What is free of one GPU, in thousandths.

@@ -162,7 +162,7 @@ extension BerthAPI {
         let limit = try parameters.limit()
         let after = try parameters.cursor()
         let states = try parameters.words("state", JobState.allCases.map { ($0.name, $0) })
-        let tenant = try parameters.name("tenant")
+        let tenant = try parameters.tenant("tenant")
         let view = backend.view
         var pool: PoolSlot?
         var node: Int?
@@ -295,6 +295,19 @@ extension Call {
             }
         case .outcome(.node(let slot, let node, _)):
             return Answer.json(revision: desk.state.revision) { $0.node(node, of: slot, desk) }
+        case .outcome(.tenant(let slot, let created)):
+            let reading = desk.tenantReading(slot)
+            var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.tenant(reading) }
+            if created { response.add("Location", "/v1/tenants/" + reading.record.path) }
+            return response
+        case .outcome(.tenantDeleted(let path)):
+            return Answer.json(revision: desk.state.revision) { writer in
+                writer.object { writer in
+                    writer.member("path", path)
+                    writer.member("deleted", true)
+                }
+            }
+        case .outcome(.fairShare): return Answer.json(revision: desk.state.revision) { $0.object { _ in } }
         case .outcome(.batch(let outcomes)):
             return Answer.json(revision: desk.state.revision) { $0.object { $0.member("jobs", outcomes.count) } }
         case .outcome(.resumed): return Answer.json(revision: desk.state.revision) { $0.object { _ in } }

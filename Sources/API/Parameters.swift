@@ -73,6 +73,15 @@ struct Parameters {
         return text
     }
 
+    /// The path of a tenant.
+    func tenant(_ name: String) throws(ParameterMistake) -> String? {
+        guard let text = self[name] else { return nil }
+        guard TenantPath.isValid(text) else {
+            throw ParameterMistake(detail: "\(name) is '\(text)'; it must be \(Rule.tenant).")
+        }
+        return text
+    }
+
     /// True for `?name` and `?name=true`.
     func flag(_ name: String) throws(ParameterMistake) -> Bool {
         switch self[name] {

@@ -17,9 +17,12 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case jobNotFound = "job-not-found"
     case poolNotFound = "pool-not-found"
     case nodeNotFound = "node-not-found"
+    case tenantNotFound = "tenant-not-found"
     case idInUse = "id-in-use"
     case illegalTransition = "illegal-transition"
     case poolInUse = "pool-in-use"
+    case tenantInUse = "tenant-in-use"
+    case tenantQueueFull = "tenant-queue-full"
     case limitReached = "limit-reached"
     case batchTooLong = "batch-too-long"
     case overloaded = "overloaded"
@@ -31,13 +34,13 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound: 404
+        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound: 404
         case .methodNotAllowed: 405
-        case .idInUse, .illegalTransition, .poolInUse: 409
+        case .idInUse, .illegalTransition, .poolInUse, .tenantInUse: 409
         case .batchTooLong: 413
         case .unsupportedMediaType: 415
         case .invalidBody: 422
-        case .limitReached: 429
+        case .limitReached, .tenantQueueFull: 429
         case .notImplemented: 501
         case .overloaded, .diskFull, .journalFailed, .starting, .stopping: 503
         }
@@ -55,9 +58,12 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .jobNotFound: "There is no such job"
         case .poolNotFound: "There is no such pool"
         case .nodeNotFound: "There is no such node"
+        case .tenantNotFound: "There is no such tenant"
         case .idInUse: "Another job has this id"
         case .illegalTransition: "The state does not allow this"
         case .poolInUse: "Jobs hold nodes of this pool"
+        case .tenantInUse: "Jobs or tenants are below this tenant"
+        case .tenantQueueFull: "As many jobs of this tenant wait as may"
         case .limitReached: "A limit is reached"
         case .batchTooLong: "The batch has too many lines"
         case .overloaded: "Too many requests wait"
@@ -73,7 +79,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         switch self {
         case .overloaded, .starting: 1
         case .stopping: 5
-        case .diskFull, .limitReached: 10
+        case .diskFull, .limitReached, .tenantQueueFull: 10
         default: nil
         }
     }
@@ -124,6 +130,19 @@ struct Problem {
                 "Pool '\(name)' has nodes that \(jobs) placed or running \(jobs == 1 ? "job holds" : "jobs hold"). "
                     + "Until they end it may change its price, billing, purchase, reservation and labels and grow by whole blocks at its "
                     + "end; nothing else. GET /v1/jobs?pool=\(name)&state=placed,running lists them.")
+        case .tenantNotFound(let path):
+            self.init(.tenantNotFound, "No tenant has the path '\(path)'. GET /v1/tenants lists them.")
+        case .tenantInUse(let path, let jobs, let children):
+            self.init(
+                .tenantInUse,
+                "Tenant '\(path)' has \(jobs == 1 ? "1 live job" : "\(jobs) live jobs") and "
+                    + "\(children == 1 ? "1 tenant" : "\(children) tenants") below it. Delete it when they are gone; "
+                    + "GET /v1/jobs?tenant=\(path)&state=queued,placed,running lists the jobs.")
+        case .tenantQueueFull(let tenant, let limit):
+            self.init(
+                .tenantQueueFull,
+                "Tenant '\(tenant)' may have \(limit) waiting jobs, those of all tenants below it counted, and has. "
+                    + "Wait until some are placed, or raise its 'maxQueuedJobs'.")
         case .limitReached(let name, let limit):
             self.init(
                 .limitReached,

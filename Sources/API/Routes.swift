@@ -8,6 +8,7 @@ public enum Operation: String, CaseIterable, Sendable {
     case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob
     case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
+    case listTenants, getTenant, putTenant, deleteTenant
     case getFleet, getQueue
 }
 
@@ -39,6 +40,10 @@ public enum RouteTable {
         (.post, "/v1/nodes/{pool}/{node...}:uncordon", .uncordonNode),
         (.post, "/v1/nodes/{pool}/{node...}:down", .downNode),
         (.post, "/v1/nodes/{pool}/{node...}:up", .upNode),
+        (.get, "/v1/tenants", .listTenants),
+        (.get, "/v1/tenants/{path...}", .getTenant),
+        (.put, "/v1/tenants/{path...}", .putTenant),
+        (.delete, "/v1/tenants/{path...}", .deleteTenant),
         (.get, "/v1/fleet", .getFleet),
         (.get, "/v1/queue", .getQueue),
     ]

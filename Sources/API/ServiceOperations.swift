@@ -32,6 +32,10 @@ extension BerthAPI {
         case .uncordonNode: try changeNode(call, .uncordon)
         case .downNode: try changeNode(call, .down)
         case .upNode: try changeNode(call, .up)
+        case .listTenants: try listTenants(call)
+        case .getTenant: try getTenant(call)
+        case .putTenant: try putTenant(call)
+        case .deleteTenant: try deleteTenant(call)
         case .getFleet: try getFleet(call)
         case .getQueue: try getQueue(call)
         }

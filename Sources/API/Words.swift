@@ -38,12 +38,16 @@ extension BlockReason {
         case .waitingForTurn: "waitingForTurn"
         case .waitingForPreferred: "waitingForPreferred"
         case .heldForOtherJob: "heldForOtherJob"
+        case .tenantJobsAtLimit: "tenantJobsAtLimit"
+        case .budgetUsedUp: "budgetUsedUp"
+        case .quotaUsedUp: "quotaUsedUp"
         case .capacityBusy: "capacityBusy"
         case .nodesUnavailable: "nodesUnavailable"
         case .gangTooLarge: "gangTooLarge"
         case .workerTooLarge: "workerTooLarge"
         case .acceleratorNotWanted: "acceleratorNotWanted"
         case .placeNotAllowed: "placeNotAllowed"
+        case .placeNotAllowedToTenant: "placeNotAllowedToTenant"
         }
     }
 }

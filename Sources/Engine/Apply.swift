@@ -25,6 +25,8 @@ extension Engine {
             noteCapacity()
         case .poolDeleted(let slot):
             state.deletePool(at: slot)
+            fairShare.noteAll()
+            bars.noteSupply()
             packer.remove(pool: slot.index)
             triesAll = true
             noteSupply()
@@ -52,6 +54,7 @@ extension Engine {
             }
             leaveQueue(job)
             packer.take(placement)
+            noteUse(placement, of: job, 1)
             noteCapacity()
         case .jobStarted(let number):
             change(number) { life in
@@ -84,6 +87,15 @@ extension Engine {
             if let job = state.jobs[number] { state.remove(job) }
             precondition(ended.first == number, "jobs are forgotten in the order in which they ended")
             ended.removeFirst()
+        case .tenantPut(let spec):
+            _ = state.tenants.put(spec, at: at, revision: state.revision)
+            fairShare.noteAll()
+        case .tenantRemoved(let slot):
+            state.tenants.remove(slot)
+            fairShare.noteAll()
+        case .fairShareSet(let policy):
+            state.tenants.setPolicy(policy, at: at)
+            fairShare.noteAll()
         }
     }
 
@@ -93,6 +105,8 @@ extension Engine {
         state.putPool(PoolInfo(spec: spec, layout: layout), at: slot)
         packer.put(pool: slot.index, layout: layout, spec: spec)
         places.note(spec, at: slot)
+        fairShare.noteAll()
+        bars.noteSupply()
         triesAll = true
         noteSupply()
     }
@@ -135,6 +149,7 @@ extension Engine {
         if job.state == .queued { leaveQueue(job) }
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
+            noteUse(placement, of: job, -1)
             placement.forEachPool { grown.insert($0.index) }
             noteCapacity()
         }

@@ -32,11 +32,15 @@ extension Engine {
     private mutating func placeByPlan(_ numbers: [JobNumber], at: Timestamp) {
         trimIndexes()
         refreshHolds()
+        bars.refresh(state, at: at)
+        guard let tenant = numbers.first.flatMap({ state.jobs[$0]?.spec.tenant }) else { return }
         var byPriority: [(priority: Int, jobs: [Job])] = []
         for number in numbers {
             guard let job = state.jobs[number], job.state == .queued,
                 let shape = queue.index(of: ShapeKey(job.spec, asking: job.spec.scope.first)), untried.contains(shape)
             else { continue }
+            // The plan knows no shares, quotas or other rules of tenants.
+            if bars.hasRules || job.spec.tenant != tenant { return }
             if let known = byPriority.firstIndex(where: { $0.priority == job.spec.priority }) {
                 byPriority[known].jobs.append(job)
             } else {
@@ -64,7 +68,7 @@ extension Engine {
             }
         }
         work.tries += UInt64(shapes.count)
-        let key = QueueKey(jobs[0])
+        let key = key(of: jobs[0])
         let places = packer.plan(gangs, requests: requests, steps: settings.batchSearchSteps) { [holds] pool in
             holds.keeps(key, from: pool)
         }

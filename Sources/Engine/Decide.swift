@@ -13,6 +13,9 @@ extension Engine {
         case .putPool(let spec): return putPool(spec, at: at)
         case .deletePool(let name): return deletePool(name, at: at)
         case .changeNode(let pool, let node, let action): return changeNode(node, of: pool, action, at: at)
+        case .putTenant(let spec): return putTenant(spec, at: at)
+        case .deleteTenant(let path): return deleteTenant(path, at: at)
+        case .setFairShare(let policy): return setFairShare(policy, at: at)
         case .resume:
             schedule(at: at)
             return .resumed
@@ -47,13 +50,16 @@ extension Engine {
                 return .refused(.limitReached(name: "limits.queuedDemands", limit: settings.queuedDemands))
             }
         }
+        if let refusal = admit(spec.tenant, at: at) { return .refused(refusal) }
         let number = JobNumber(state.nextJobNumber)
         if spec.id.isEmpty { spec.id = freshID(number) }
         emit(.jobSubmitted(number: number, spec: spec), at: at)
         // Where equal jobs wait already, the shape does not fit, and this one waits behind or before them. Only a pool
         // held against the first of them may be open to this one, where it goes before them.
-        if let shape = queue.index(of: key), !known || !holds.isEmpty && head(of: shape)?.number == number {
-            untried.insert(shape)
+        if let shape = queue.index(of: key) {
+            let isFirst = !holds.isEmpty && head(of: shape)?.key.number == number
+            // What bars the others from their pools may not bar its tenant.
+            if !known || isFirst || bars.hasRules && isAlone(number, in: shape) { untried.insert(shape) }
         }
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
         return .job(job, created: true)

@@ -15,6 +15,10 @@ public struct EngineSettings: Hashable, Sendable {
     public var batchSearchSteps = 8192
     /// Once so many placements were made while a job waited, its pool is held for it against jobs behind it.
     public var placementsBeforeHold = 1000
+    /// A job wins a point of priority for each so many seconds that it waits; 0 for none.
+    public var agingSeconds = 3600
+    /// The most points that it wins.
+    public var agingPoints = 24
 
     public init() {}
 }
@@ -52,6 +56,8 @@ public struct Engine: ~Copyable {
     var untried = IndexSet()
     var triesAll = false
     var holds = Holds()
+    var fairShare = FairShare()
+    var bars = Bars()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.

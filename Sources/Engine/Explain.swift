@@ -12,6 +12,12 @@ public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
     case waitingForPreferred
     /// It fits, but the pool is kept for a job that waited too long.
     case heldForOtherJob
+    /// Its tenant, or one above, has as many jobs placed and running as it may.
+    case tenantJobsAtLimit
+    /// Its tenant, or one above, has used up the month's budget.
+    case budgetUsedUp
+    /// The gang would take more than its tenant's quota has left, with all that it may borrow.
+    case quotaUsedUp
     /// It would fit were less of the pool taken.
     case capacityBusy
     /// It would fit an empty pool were fewer nodes cordoned, draining or down.
@@ -24,6 +30,8 @@ public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
     case acceleratorNotWanted
     /// The job's lists do not allow the pool, its region or its provider.
     case placeNotAllowed
+    /// The residency or the denied providers of its tenant, or of one above, do not.
+    case placeNotAllowedToTenant
 
     public static func < (left: BlockReason, right: BlockReason) -> Bool { left.rawValue < right.rawValue }
 }
@@ -44,6 +52,18 @@ public struct Blocker: Hashable, Sendable {
     public fileprivate(set) var tier: Tier
     /// The job that the nearest pool is held for.
     public fileprivate(set) var heldFor: String?
+    /// The rule of a tenant that stands in the way.
+    public fileprivate(set) var rule: TenantRule?
+}
+
+/// A rule of a tenant that keeps a job waiting, with the figures that decide.
+public enum TenantRule: Hashable, Sendable {
+    /// No more than `limit` jobs of `tenant`, and those below it, may be placed or run.
+    case jobs(tenant: String, limit: Int)
+    case budget(tenant: String)
+    /// The least gang needs so much of a quota, and so much is left of it. For an accelerator in thousandths of a GPU, else in
+    /// micro-USD per hour.
+    case quota(accelerator: String?, needed: Int64, available: Int64)
 }
 
 /// All that keeps a job from being placed, nearest to a place first.
@@ -67,15 +87,17 @@ extension Engine {
         let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
         if job.state == .queued, let shape = queue.index(of: key) {
+            bars.refresh(state, at: now)
             refreshHolds()
+            let order = self.key(of: job)
             let gang = gang(of: shape)
             // What it will ask for once its patience ends.
             let laterKey = key.isPatient ? ShapeKey(job.spec, asking: job.spec.scope.required) : nil
             let later = laterKey.map { ($0, resolve($0)) }
             for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
-                var blocker = blocker(of: job, key, gang, pool: index)
+                var blocker = blocker(of: job, order, key, gang, pool: index)
                 if let (key, gang) = later, blocker.reason > .heldForOtherJob {
-                    let then = self.blocker(of: job, key, gang, pool: index)
+                    let then = self.blocker(of: job, order, key, gang, pool: index)
                     if then.reason < blocker.reason { blocker = then.whilePatient }
                 }
                 blockers.add(blocker)
@@ -87,17 +109,22 @@ extension Engine {
             workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt, blockers: blockers)
     }
 
-    private mutating func blocker(of job: Job, _ key: ShapeKey, _ gang: Gang, pool index: Int) -> Blocker {
+    private mutating func blocker(
+        of job: Job, _ order: OrderKey, _ key: ShapeKey, _ gang: Gang, pool index: Int
+    ) -> Blocker {
         let pool = state.pools[index]
         func because(
-            _ reason: BlockReason, group: Int? = nil, fit: Int = 0, needed: Int = 0, heldFor: String? = nil
+            _ reason: BlockReason, group: Int? = nil, fit: Int = 0, needed: Int = 0, heldFor: String? = nil,
+            rule: TenantRule? = nil
         ) -> Blocker {
             Blocker(
                 reason: reason, pools: 1, nearestPool: pool.spec.name, group: group ?? gang.lead, workersThatFit: fit,
-                workersNeeded: needed, tier: gang.form.scope, heldFor: heldFor)
+                workersNeeded: needed, tier: gang.form.scope, heldFor: heldFor, rule: rule)
         }
         if !key.allows(pool.spec) { return because(.placeNotAllowed) }
         if key.accelerators.preference(for: pool.spec.accelerator) == nil { return because(.acceleratorNotWanted) }
+        let tenant = tenant(of: job)
+        if placeBar(tenant, pool: index) != nil { return because(.placeNotAllowedToTenant) }
         guard let at = gang.targets.firstIndex(where: { $0.pool == index }) else {
             let group = gang.form.groups.firstIndex { packer.need(of: $0.demand, pool: index) == nil }
             return because(.workerTooLarge, group: group)
@@ -107,8 +134,11 @@ extension Engine {
             return because(.gangTooLarge, group: group, fit: most, needed: least)
         }
         let fit = packer.largestFit(gang, target: at)
+        if let (reason, rule) = rule(tenant, gang, target: at) {
+            return because(reason, fit: fit, needed: needed, rule: rule)
+        }
         if fit >= needed && fitsNow(gang, pool: index) {
-            guard let holder = holds.holder(of: index), holder < QueueKey(job) else {
+            guard let holder = holds.holder(of: index), holder < order else {
                 return because(.waitingForTurn, fit: fit, needed: needed)
             }
             return because(.heldForOtherJob, fit: fit, needed: needed, heldFor: state.jobs[holder.number]?.id)
@@ -116,6 +146,27 @@ extension Engine {
         let reason: BlockReason =
             couldHold(key, gang, target: at, ready: true) ? .capacityBusy : .nodesUnavailable
         return because(reason, fit: fit, needed: needed)
+    }
+
+    /// The rule of a tenant that keeps the job out of a target now.
+    private func rule(_ tenant: TenantSlot, _ gang: Gang, target: Int) -> (BlockReason, TenantRule)? {
+        guard bars.hasRules, let bar = tenantBar(tenant) ?? quotaBar(tenant, gang, target: target) else { return nil }
+        switch bar {
+        case .place: return nil
+        case .runningJobs(let slot, let limit):
+            return (.tenantJobsAtLimit, .jobs(tenant: state.tenants[slot].path, limit: limit))
+        case .budget(let slot): return (.budgetUsedUp, .budget(tenant: state.tenants[slot].path))
+        case .quota(let unit, let needed, let available):
+            let number = bars.quotas.accelerators[unit]
+            let scale: Int128 = number < 0 ? 1000 : 1
+            return (
+                .quotaUsedUp,
+                .quota(
+                    accelerator: number < 0 ? nil : state.accelerators[number],
+                    needed: Int64(clamping: (needed + scale - 1) / scale),
+                    available: Int64(clamping: max(0, available) / scale))
+            )
+        }
     }
 
     /// The first group of which the target cannot hold the least even when empty, with the most that it could; the lead
@@ -147,7 +198,7 @@ extension Blocker {
         if reason != .waitingForTurn { return self }
         return Blocker(
             reason: .waitingForPreferred, pools: pools, nearestPool: nearestPool, group: group,
-            workersThatFit: workersThatFit, workersNeeded: workersNeeded, tier: tier, heldFor: nil)
+            workersThatFit: workersThatFit, workersNeeded: workersNeeded, tier: tier, heldFor: nil, rule: rule)
     }
 }
 

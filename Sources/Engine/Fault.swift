@@ -27,6 +27,15 @@ extension Engine {
         case .jobRequeued(let number, _): return fault(of: number, .placed, .running)
         case .jobForgotten(let number):
             return ended.first == number ? nil : "job number \(number.value) is not next to go"
+        case .tenantPut(let spec):
+            return spec.fault.map { "tenant \(spec.path) \($0)" }
+        case .tenantRemoved(let slot):
+            guard slot != .fleet, state.tenants.records.indices.contains(slot.index),
+                let record = state.tenants.records[slot.index]
+            else { return "there is no tenant at slot \(slot.index)" }
+            return record.children == 0 && record.liveJobs == 0 ? nil : "tenant \(record.path) is in use"
+        case .fairShareSet(let policy):
+            return Bounds.halfLifeSeconds ~= policy.halfLifeSeconds ? nil : "the half-life is out of bounds"
         }
     }
 
@@ -59,6 +68,7 @@ extension Engine {
         if spec.id.isEmpty { return "job number \(number.value) has no id" }
         if number.value == 0 || number.value >= 1 << 48 { return "job number \(number.value) is out of range" }
         if state.jobs[spec.id] != nil { return "job \(spec.id) is there already" }
+        if !TenantPath.isValid(spec.tenant) { return "job \(spec.id) is of no tenant" }
         return spec.fault.map { "job \(spec.id) \($0)" }
     }
 }

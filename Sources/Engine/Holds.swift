@@ -10,7 +10,7 @@ struct Holds {
     /// A job behind `key` may not use `pool`.
     struct Hold: Equatable {
         let pool: Int
-        let key: QueueKey
+        let key: OrderKey
     }
 
     fileprivate(set) var all: [Hold] = []
@@ -24,9 +24,9 @@ struct Holds {
     /// Takes note that the queue changed without a fact.
     mutating func outdate() { revision = nil }
 
-    func holder(of pool: Int) -> QueueKey? { all.first { $0.pool == pool }?.key }
+    func holder(of pool: Int) -> OrderKey? { all.first { $0.pool == pool }?.key }
 
-    func keeps(_ key: QueueKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }
+    func keeps(_ key: OrderKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }
 }
 
 extension Engine {
@@ -43,7 +43,8 @@ extension Engine {
         holds.all.removeAll(keepingCapacity: true)
         var overdue = overdueHeads()
         while holds.all.count < Self.mostHolds, let attempt = overdue.popMin() {
-            for pool in nearestPools(to: attempt.shape) {
+            guard let job = state.jobs[attempt.key.number] else { continue }
+            for pool in nearestPools(to: attempt.shape, of: tenant(of: job)) {
                 holds.all.append(Holds.Hold(pool: pool, key: attempt.key))
             }
         }
@@ -55,11 +56,12 @@ extension Engine {
     private mutating func overdueHeads() -> Heap<Attempt> {
         var overdue: [Attempt] = []
         var next = UInt64.max
-        for (shape, first) in queue.firsts.enumerated() {
-            // Who waits for a better place does not keep others from it meanwhile.
-            guard let first, !queue[shape].key.isPatient else { continue }
-            let due = due(first)
-            if due <= state.placements { overdue.append(Attempt(key: first.key, shape: shape)) }
+        for shape in queue.shapes.indices where queue.count(shape) > 0 && !queue[shape].key.isPatient {
+            // Who waits for a better place does not keep others from it meanwhile, nor does one whose tenant may have no more.
+            let first = queue.lines[shape].lazy.filter { $0.pass != .barred }.map(\.first.queuedAtPlacement).min()
+            guard let first else { continue }
+            let due = first + UInt64(settings.placementsBeforeHold)
+            if due <= state.placements, let attempt = attempt(shape) { overdue.append(attempt) }
             next = min(next, max(due, state.placements + 1))
         }
         holds.nextCheck = next
@@ -69,11 +71,13 @@ extension Engine {
     /// The pools not held yet that have most room for the shape, as many as it takes: one, or several for a gang that may
     /// be split. Only pools whose ready nodes could hold it were they idle: one held for a job that no release can help
     /// would stand still for nothing.
-    private mutating func nearestPools(to shape: ShapeIndex) -> [Int] {
+    private mutating func nearestPools(to shape: ShapeIndex, of tenant: TenantSlot) -> [Int] {
         let gang = gang(of: shape)
         let key = queue[shape].key
         var found: [(room: Int, target: Int)] = []
-        for at in gang.targets.indices where holds.holder(of: gang.targets[at].pool) == nil {
+        let closed = closedPools(tenant, gang)
+        for at in gang.targets.indices
+        where holds.holder(of: gang.targets[at].pool) == nil && !closed.contains(gang.targets[at].pool) {
             if fitsWhenEmpty(key, gang, target: at) && couldHold(key, gang, target: at, ready: true) {
                 found.append((packer.largestFit(gang, target: at), at))
             }
@@ -114,13 +118,9 @@ extension Engine {
         }
     }
 
-    /// The count of placements after which the job is overdue.
-    private func due(_ first: First) -> UInt64 { first.queuedAtPlacement + UInt64(settings.placementsBeforeHold) }
-
-    /// Takes note that a shape may have another first job than before.
-    mutating func noteFirst(of shape: ShapeIndex) {
-        queue.refreshFirst(shape, among: waiting)
-        if let first = queue.firsts[shape] { holds.nextCheck = min(holds.nextCheck, due(first)) }
+    /// Takes note of a job that waits, the last of those that may be overdue.
+    mutating func noteWaiting(_ job: Job) {
+        holds.nextCheck = min(holds.nextCheck, job.life.queuedAtPlacement + UInt64(settings.placementsBeforeHold))
     }
 
     /// Takes note that pools or nodes changed, and with them which holds make sense.

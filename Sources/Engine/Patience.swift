@@ -70,9 +70,9 @@ struct WaitingJobs {
     let jobs: JobTable
     let now: Timestamp
 
-    /// The job of `key`, if it waits and asks for `scope`.
-    func job(_ key: QueueKey, asking scope: Tier) -> Job? {
-        guard let job = jobs[key.number], job.state == .queued, job.scope(at: now) == scope else { return nil }
+    /// The job of a number, if it waits and asks for `scope`.
+    func job(_ number: JobNumber, asking scope: Tier) -> Job? {
+        guard let job = jobs[number], job.state == .queued, job.scope(at: now) == scope else { return nil }
         return job
     }
 
@@ -83,8 +83,12 @@ struct WaitingJobs {
 }
 
 extension Engine {
-    /// When the next job stops waiting for its preferred tier: `Command.resume` is due then, unless another command comes.
-    public var nextDeadline: Timestamp? { patience.next?.at }
+    /// When the next job stops waiting for its preferred tier, or tenants' rules change by themselves: `Command.resume` is due
+    /// then, unless another command comes.
+    public var nextDeadline: Timestamp? {
+        guard let rules = bars.changesAt else { return patience.next?.at }
+        return min(rules, patience.next?.at ?? rules)
+    }
 
     var waiting: WaitingJobs { WaitingJobs(jobs: state.jobs, now: now) }
 
@@ -97,10 +101,10 @@ extension Engine {
             }
             // At this moment and not before, the job asks for the other tier.
             now = max(now, deadline.at)
-            noteFirst(of: queue.remove(job, asking: job.spec.scope.first, among: waiting))
-            let shape = queue.insert(job, asking: job.spec.scope.required)
-            untried.insert(shape)
-            noteFirst(of: shape)
+            let tenant = tenant(of: job)
+            _ = queue.remove(job, of: tenant, asking: job.spec.scope.first, among: waiting)
+            untried.insert(queue.insert(job, of: tenant, asking: job.spec.scope.required))
+            noteWaiting(job)
             moved += 1
         }
         if moved > 0 {
@@ -113,15 +117,15 @@ extension Engine {
     /// Puts a job that waits into the shape that it asks for now, and returns that.
     @discardableResult
     mutating func enterQueue(_ job: Job) -> ShapeIndex {
-        let shape = queue.insert(job, asking: job.scope(at: now))
+        let shape = queue.insert(job, of: tenant(of: job), asking: job.scope(at: now))
         if let end = job.patienceEnd, now < end { patience.insert(Patience.Deadline(at: end, number: job.number)) }
-        noteFirst(of: shape)
+        noteWaiting(job)
         return shape
     }
 
     /// `job` as it was while it waited; the state knows already that it waits no more.
     mutating func leaveQueue(_ job: Job) {
-        noteFirst(of: queue.remove(job, asking: job.scope(at: now), among: waiting))
+        _ = queue.remove(job, of: tenant(of: job), asking: job.scope(at: now), among: waiting)
         if let end = job.patienceEnd, now < end { patience.remove(1, isWaiting: waiting.isWaiting) }
     }
 }

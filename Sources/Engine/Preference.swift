@@ -7,15 +7,16 @@ extension ShapeKey {
     /// Whether the lists of places let the job use a pool. A region may be named alone or as `provider/region`.
     func allows(_ pool: PoolSpec) -> Bool {
         if !allow.providers.isEmpty && !allow.providers.contains(pool.provider) { return false }
-        if !allow.regions.isEmpty && !Self.names(pool, in: allow.regions) { return false }
+        if !allow.regions.isEmpty && !pool.isIn(allow.regions) { return false }
         if !allow.pools.isEmpty && !allow.pools.contains(pool.name) { return false }
-        return !deny.providers.contains(pool.provider) && !Self.names(pool, in: deny.regions)
+        return !deny.providers.contains(pool.provider) && !pool.isIn(deny.regions)
             && !deny.pools.contains(pool.name)
     }
+}
 
-    private static func names(_ pool: PoolSpec, in regions: [String]) -> Bool {
-        regions.contains { $0 == pool.region || $0 == pool.provider + "/" + pool.region }
-    }
+extension PoolSpec {
+    /// Whether one of these names its region, alone or as `provider/region`.
+    func isIn(_ regions: [String]) -> Bool { regions.contains { $0 == region || $0 == provider + "/" + region } }
 }
 
 extension [Accelerator] {

@@ -97,10 +97,12 @@ extension Engine {
 
     /// The queue by shape, in the order in which the shapes' first jobs stand, at most `limit` shapes.
     public mutating func queueReading(limit: Int) -> [ShapeReading] {
-        var heads: [(key: QueueKey, jobs: Int)] = []
-        for shape in queue.shapes.indices {
-            guard queue.count(shape) > 0, let key = head(of: shape) else { continue }
-            heads.append((key, queue.count(shape)))
+        var heads: [(key: OrderKey, jobs: Int)] = []
+        for shape in queue.shapes.indices where queue.count(shape) > 0 {
+            // Where all lines are passed over, the first of them stands for the shape.
+            let key = head(of: shape)?.key ?? queue.lines[shape].compactMap { state.jobs[$0.first.number] }
+                .map { self.key(of: $0) }.min()
+            if let key { heads.append((key, queue.count(shape))) }
         }
         heads.sort { $0.key < $1.key }
         return heads.prefix(limit).compactMap { key, jobs in

@@ -11,6 +11,14 @@ extension Engine {
         if let fault = image.mix.fault { throw .impossibleFact(revision: image.revision, fault) }
         state.mix = image.mix
         packer.setMix(image.mix.inUse)
+        guard Bounds.halfLifeSeconds ~= image.fairShare.halfLifeSeconds else {
+            throw .impossibleFact(revision: image.revision, "the half-life is out of bounds")
+        }
+        if let fault = TenantTable.fault(of: image.tenants, at: image.at)
+            ?? state.tenants.restore(image.tenants, policy: image.fairShare)
+        {
+            throw .impossibleFact(revision: image.revision, fault)
+        }
         for (index, pool) in image.pools.enumerated() {
             if let fault = restore(pool, at: PoolSlot(index)) {
                 throw .impossibleFact(revision: image.revision, fault)
@@ -31,6 +39,7 @@ extension Engine {
         state.revision = image.revision
         state.at = image.at
         state.placements = image.placements
+        state.tenants.restoreMeters(image.tenants)
         for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
     }
@@ -62,6 +71,9 @@ extension Engine {
             packer.take(placement)
         case .succeeded, .failed, .cancelled:
             if let placement = job.life.placement, let fault = faultOfForm(placement, job) { return fault }
+        }
+        if !job.state.hasEnded && state.tenants.slot(of: job.spec.tenant) == nil {
+            return "job \(job.id) is of a tenant that is not there"
         }
         state.insert(job)
         if job.state == .queued { enterQueue(job) }

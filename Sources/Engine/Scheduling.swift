@@ -19,20 +19,30 @@ extension Engine {
             work.passes += 1
             trimIndexes()
             refreshWatchers()
+            openLines()
             refreshHolds()
             var candidates = gatherCandidates()
             while let next = candidates.popMin() {
+                // Shares only grow while jobs are placed: what stood in the heap was no later than this.
+                guard let first = head(of: next.shape) else { continue }
+                if let other = candidates.min, other.key < first.key {
+                    candidates.insert(Attempt(key: first.key, shape: next.shape))
+                    continue
+                }
                 guard budget > 0 && runs > 0 else {
                     // Everything not tried yet waits for the next command.
                     untried.insert(next.shape)
                     for rest in candidates.unordered { untried.insert(rest.shape) }
                     return
                 }
-                if let placed = place(next, at: at) {
+                switch place(first, of: next.shape, at: at) {
+                case .placed(let written):
                     budget -= 1
-                    runs -= placed
-                    if let key = head(of: next.shape) { candidates.insert(Attempt(key: key, shape: next.shape)) }
+                    runs -= written
+                case .passed: break
+                case .missed: continue
                 }
+                if let next = attempt(next.shape) { candidates.insert(next) }
             }
             refreshHolds()
         } while hasPendingWork
@@ -40,13 +50,25 @@ extension Engine {
 
     /// A shape to try, ordered by its first job.
     struct Attempt: Comparable {
-        let key: QueueKey
+        let key: OrderKey
         let shape: ShapeIndex
 
         static func < (left: Attempt, right: Attempt) -> Bool { left.key < right.key }
     }
 
-    func head(of shape: ShapeIndex) -> QueueKey? { queue.firsts[shape]?.key }
+    mutating func attempt(_ shape: ShapeIndex) -> Attempt? {
+        head(of: shape).map { Attempt(key: $0.key, shape: shape) }
+    }
+
+    /// What became of an attempt.
+    private enum Try {
+        /// So many runs were written.
+        case placed(Int)
+        /// The line is passed over; another of the shape may be placed.
+        case passed
+        /// No job of the shape fits.
+        case missed
+    }
 
     /// The shapes that wait and may fit: those told to be tried, and those that fit a pool that grew.
     private mutating func gatherCandidates() -> Heap<Attempt> {
@@ -61,29 +83,55 @@ extension Engine {
         triesAll = false
         var candidates = Heap<Attempt>()
         for shape in shapes {
-            if let key = head(of: shape) { candidates.insert(Attempt(key: key, shape: shape)) }
+            queue.forgetMisses(of: shape)
+            if let attempt = attempt(shape) { candidates.insert(attempt) }
         }
         return candidates
     }
 
-    /// Tries the first job of a shape; places it or lets the shape wait for growth. The runs it wrote, or nil.
-    private mutating func place(_ attempt: Attempt, at: Timestamp) -> Int? {
+    /// Tries the first job of a shape; places it or lets the shape wait for growth.
+    private mutating func place(_ first: (line: Int, key: OrderKey), of shape: ShapeIndex, at: Timestamp) -> Try {
+        let gang = gang(of: shape)
+        let tenant = queue.lines[shape][first.line].tenant
+        let closed = closedPools(tenant, gang)
+        if closed.isAll {
+            barLine(first.line, of: shape)
+            return .passed
+        }
         work.tries += 1
-        let gang = gang(of: attempt.shape)
-        var placement = Placement.none
-        let found: Bool
-        if holds.isEmpty {
-            found = packer.find(gang, into: &placement) { _ in false }
-        } else {
-            found = packer.find(gang, into: &placement) { [holds] pool in holds.keeps(attempt.key, from: pool) }
-        }
-        guard found else {
+        guard let placement = find(gang, shape, tenant, closed, first.key) else {
             work.misses += 1
-            watchers.watch(attempt.shape, gang)
-            return nil
+            watchers.watch(shape, gang)
+            if closed.isNone { return .missed }
+            queue.miss(first.line, of: shape)
+            return .passed
         }
-        emit(.jobPlaced(number: attempt.key.number, placement: placement), at: at)
+        emit(.jobPlaced(number: first.key.number, placement: placement), at: at)
         work.placements += 1
-        return placement.runs.count
+        return .placed(placement.runs.count)
+    }
+
+    /// A place for a job among the pools that are open to it, at no more than its tenant's quota.
+    private mutating func find(
+        _ gang: Gang, _ shape: ShapeIndex, _ tenant: TenantSlot, _ closed: ClosedPools, _ key: OrderKey
+    ) -> Placement? {
+        var placement = Placement.none
+        if closed.isNone && holds.isEmpty {
+            guard packer.find(gang, into: &placement, isHeld: { _ in false }) else { return nil }
+        } else {
+            let isFound = packer.find(gang, into: &placement) { [holds] pool in
+                closed.contains(pool) || holds.keeps(key, from: pool)
+            }
+            if !isFound { return nil }
+        }
+        if bars.quotas.isEmpty || isWithinQuota(placement, of: tenant) { return placement }
+        // An elastic gang that takes more than its tenant may is content with its least.
+        var least = queue[shape].key
+        least.form.shrink()
+        let small = resolve(least)
+        let isFound = packer.find(small, into: &placement) { [holds] pool in
+            closed.contains(pool) || holds.keeps(key, from: pool)
+        }
+        return isFound ? placement : nil
     }
 }

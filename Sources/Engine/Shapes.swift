@@ -1,5 +1,5 @@
-// Jobs that wait, by shape. Jobs of equal shape fit or do not fit together, so each shape is tried once, by its first job.
-// Knows no pool contents; the packer answers whether a shape fits.
+// Jobs that wait, by shape, and those of a shape by tenant and priority. Jobs of equal shape fit or do not fit together, so each
+// shape is tried once, by the job that is first among the lines. Knows no pool contents and no quota.
 
 import HeapModule
 import Model
@@ -7,7 +7,7 @@ import Packing
 
 /// What decides where a job may go: everything of its spec that the packer's answer depends on.
 struct ShapeKey: Hashable {
-    let form: GangForm
+    var form: GangForm
     let accelerators: [Accelerator]
     let allow: PlaceList
     let deny: PlaceList
@@ -31,27 +31,10 @@ struct ShapeKey: Hashable {
     var isPatient: Bool { form.scope == form.preferred }
 }
 
-/// A job's place in the queue: higher priority first, then earlier arrival. Smaller is earlier.
-struct QueueKey: Hashable, Comparable {
-    let value: UInt64
-
-    init(priority: Int, number: JobNumber) {
-        precondition(number.value < 1 << 48, "job numbers are used up")
-        value = UInt64(Bounds.priority - priority) << 48 | number.value
-    }
-
-    init(_ job: Job) { self.init(priority: job.spec.priority, number: job.number) }
-
-    var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
-
-    static func < (left: QueueKey, right: QueueKey) -> Bool { left.value < right.value }
-}
-
-/// One shape, its waiting jobs and its resolved gang.
+/// One shape and its resolved gang.
 struct Shape {
     let key: ShapeKey
-    /// May hold keys of jobs that no longer wait; `Queue.refreshFirst` drops those as they come up.
-    fileprivate var waiting = Heap<QueueKey>()
+    /// Waiting jobs.
     fileprivate(set) var count = 0
     /// Resolved when first needed and again after the pools changed.
     var gang: Gang?
@@ -59,10 +42,43 @@ struct Shape {
     init(key: ShapeKey) { self.key = key }
 }
 
-/// The first waiting job of a shape.
+/// The first waiting job of a line.
 struct First {
-    let key: QueueKey
+    let number: JobNumber
+    let submittedAt: Timestamp
     let queuedAtPlacement: UInt64
+
+    init(_ job: Job) {
+        number = job.number
+        submittedAt = job.life.submittedAt
+        queuedAtPlacement = job.life.queuedAtPlacement
+    }
+}
+
+/// Waiting jobs of one shape, tenant and priority, in the order in which they came.
+struct Line {
+    /// Why the line is passed over.
+    enum Pass {
+        case none
+        /// Its tenant may take no more of any pool that the shape may use, until that changes.
+        case barred
+        /// It found no place in the pools that its tenant may use now; others may use more. Until the shape is tried again.
+        case missed
+    }
+
+    let tenant: TenantSlot
+    let priority: Int
+    /// May hold numbers of jobs that no longer wait, but not as the first one.
+    fileprivate var waiting = Heap<JobNumber>()
+    fileprivate(set) var count = 0
+    fileprivate(set) var first: First
+    var pass = Pass.none
+
+    fileprivate init(_ job: Job, _ tenant: TenantSlot) {
+        self.tenant = tenant
+        priority = job.spec.priority
+        first = First(job)
+    }
 }
 
 /// Index of a shape in the queue's table.
@@ -73,10 +89,19 @@ struct Queue {
     /// Shapes without waiting jobs that are kept because the next job often has the same shape.
     static let idleShapes = 1024
 
+    private struct LineKey: Hashable {
+        let shape: ShapeIndex
+        let tenant: TenantSlot
+        let priority: Int
+    }
+
     private var indexByKey: [ShapeKey: ShapeIndex] = [:]
     private(set) var shapes: [Shape?] = []
-    /// By shape, for those with waiting jobs; true once `refreshFirst` was called after a change.
-    private(set) var firsts: [First?] = []
+    /// By shape. No line is empty.
+    var lines: [[Line]] = []
+    private var lineByKey: [LineKey: Int] = [:]
+    /// Shapes with lines that were missed.
+    private(set) var withMisses = IndexSet()
     private var vacant: [ShapeIndex] = []
     private var idle = 0
     /// Distinct demands of shapes with waiting jobs, and how many shapes have each.
@@ -107,8 +132,26 @@ struct Queue {
 
     func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
 
+    /// The place of a line among those of its shape.
+    func line(_ shape: ShapeIndex, _ tenant: TenantSlot, _ priority: Int) -> Int? {
+        lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
+    }
+
+    /// Passes a line over until its shape is tried again.
+    mutating func miss(_ line: Int, of shape: ShapeIndex) {
+        lines[shape][line].pass = .missed
+        withMisses.insert(shape)
+    }
+
+    /// Takes back what was missed of a shape that is to be tried again.
+    mutating func forgetMisses(of shape: ShapeIndex) {
+        guard withMisses.contains(shape) else { return }
+        withMisses.remove(shape)
+        for line in lines[shape].indices where lines[shape][line].pass == .missed { lines[shape][line].pass = .none }
+    }
+
     /// Adds a waiting job that asks for `scope` and returns its shape.
-    mutating func insert(_ job: Job, asking scope: Tier) -> ShapeIndex {
+    mutating func insert(_ job: Job, of tenant: TenantSlot, asking scope: Tier) -> ShapeIndex {
         let index = intern(ShapeKey(job.spec, asking: scope))
         if count(index) == 0 {
             idle -= 1
@@ -118,23 +161,34 @@ struct Queue {
                 demands[demand, default: 0] += 1
             }
         }
-        shapes[index]?.waiting.insert(QueueKey(job))
         shapes[index]?.count += 1
+        let key = LineKey(shape: index, tenant: tenant, priority: job.spec.priority)
+        let at = lineByKey[key] ?? lines[index].count
+        if at == lines[index].count {
+            lines[index].append(Line(job, tenant))
+            lineByKey[key] = at
+        }
+        lines[index][at].waiting.insert(job.number)
+        lines[index][at].count += 1
+        if job.number < lines[index][at].first.number { lines[index][at].first = First(job) }
         return index
     }
 
     /// Takes note that `job`, which asked for `scope`, does so no more, and returns its shape.
-    mutating func remove(_ job: Job, asking scope: Tier, among waiting: WaitingJobs) -> ShapeIndex {
-        guard let index = indexByKey[ShapeKey(job.spec, asking: scope)] else {
-            preconditionFailure("a waiting job has no shape")
-        }
+    mutating func remove(_ job: Job, of tenant: TenantSlot, asking scope: Tier, among waiting: WaitingJobs)
+        -> ShapeIndex
+    {
+        guard let index = indexByKey[ShapeKey(job.spec, asking: scope)],
+            let at = lineByKey[LineKey(shape: index, tenant: tenant, priority: job.spec.priority)]
+        else { preconditionFailure("a waiting job has no line") }
         shapes[index]?.count -= 1
-        if let head = shapes[index]?.waiting.min, head == QueueKey(job) { shapes[index]?.waiting.removeMin() }
-        guard count(index) == 0 else {
-            dropStaleKeys(index) { waiting.job($0, asking: scope) != nil }
-            return index
+        lines[index][at].count -= 1
+        if lines[index][at].count == 0 {
+            removeLine(at, of: index)
+        } else {
+            refresh(&lines[index][at], without: job.number) { waiting.job($0, asking: scope) }
         }
-        shapes[index]?.waiting = Heap()
+        guard count(index) == 0 else { return index }
         idle += 1
         busy -= 1
         for demand in self[index].key.demands {
@@ -144,24 +198,31 @@ struct Queue {
         return index
     }
 
-    /// Once more keys are stale than not: a job that was cancelled behind the first one leaves its key behind, and a
-    /// first job that never leaves would let them gather without end.
-    private mutating func dropStaleKeys(_ index: ShapeIndex, isWaiting: (QueueKey) -> Bool) {
-        guard let shape = shapes[index], shape.waiting.count > 2 * shape.count + 64 else { return }
-        shapes[index]?.waiting = Heap(Set(shape.waiting.unordered.filter(isWaiting)).sorted())
+    private mutating func removeLine(_ at: Int, of shape: ShapeIndex) {
+        func key(_ line: Line) -> LineKey { LineKey(shape: shape, tenant: line.tenant, priority: line.priority) }
+        lineByKey[key(lines[shape][at])] = nil
+        let last = lines[shape].removeLast()
+        if at < lines[shape].count {
+            lines[shape][at] = last
+            lineByKey[key(last)] = at
+        }
     }
 
-    /// Finds the first waiting job of a shape again.
-    mutating func refreshFirst(_ index: ShapeIndex, among waiting: WaitingJobs) {
-        guard let scope = shapes[index]?.key.form.scope else { return }
-        while let key = shapes[index]?.waiting.min {
-            if let job = waiting.job(key, asking: scope) {
-                firsts[index] = First(key: key, queuedAtPlacement: job.life.queuedAtPlacement)
-                return
+    /// Finds the first job of a line again after one left. Once more numbers are stale than not they are let go: a job that was
+    /// cancelled behind the first one leaves its number behind, and a first job that never leaves would let them gather without
+    /// end.
+    private func refresh(_ line: inout Line, without number: JobNumber, _ job: (JobNumber) -> Job?) {
+        if line.first.number == number {
+            while let next = line.waiting.min {
+                if next != number, let job = job(next) {
+                    line.first = First(job)
+                    break
+                }
+                line.waiting.removeMin()
             }
-            shapes[index]?.waiting.removeMin()
         }
-        firsts[index] = nil
+        guard line.waiting.count > 2 * line.count + 64 else { return }
+        line.waiting = Heap(Set(line.waiting.unordered.filter { job($0) != nil }).sorted())
     }
 
     private mutating func intern(_ key: ShapeKey) -> ShapeIndex {
@@ -173,7 +234,7 @@ struct Queue {
         } else {
             index = shapes.count
             shapes.append(Shape(key: key))
-            firsts.append(nil)
+            lines.append([])
         }
         indexByKey[key] = index
         idle += 1

@@ -88,6 +88,25 @@ extension Demand {
     }
 }
 
+extension TenantSpec {
+    /// What the tree cannot hold.
+    var fault: String? {
+        if !TenantPath.isValid(path) { return "has an impossible path" }
+        guard 1...Bounds.tenantWeight ~= weight else { return "has weight \(weight)" }
+        guard quotas.count <= Bounds.quotasPerTenant else { return "has \(quotas.count) quotas" }
+        let amounts = 0...Bounds.quotaAmount
+        for quota in quotas {
+            guard amounts ~= quota.nominal, amounts ~= quota.borrowLimit ?? 0, amounts ~= quota.lendLimit ?? 0 else {
+                return "has a quota out of bounds"
+            }
+        }
+        guard 0...Bounds.budgetGPUHours ~= budget?.gpuHours ?? 0, 0...Bounds.budgetMicroUSD ~= budget?.microUSD ?? 0
+        else { return "has a budget out of bounds" }
+        guard maxQueuedJobs ?? 0 >= 0, maxRunningJobs ?? 0 >= 0 else { return "has a limit below zero" }
+        return nil
+    }
+}
+
 extension DemandMix {
     /// What no history of arrivals leads to, as far as it would lead to a trap.
     var fault: String? {

@@ -26,14 +26,17 @@ public struct PoolRecord: Sendable {
     public internal(set) var gpuMilliAllocated = 0
     /// Placed and running jobs with a worker here.
     public internal(set) var jobs = 0
+    /// The number of its accelerator model in the state.
+    public let acceleratorNumber: Int
 
     public var spec: PoolSpec { info.spec }
     public var layout: PoolLayout { info.layout }
     /// GPUs that jobs hold here, rounded up.
     public var gpusAllocated: Int { (gpuMilliAllocated + 999) / 1000 }
 
-    init(info: PoolInfo, revision: UInt64) {
+    init(info: PoolInfo, acceleratorNumber: Int, revision: UInt64) {
         self.info = info
+        self.acceleratorNumber = acceleratorNumber
         self.revision = revision
         nodeStates = [NodeState](repeating: .ready, count: info.layout.nodeCount)
     }
@@ -56,6 +59,12 @@ public struct State: Sendable {
     /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
     public internal(set) var gpuMilliAll = 0
     public internal(set) var gpuMilliAllocated = 0
+    public internal(set) var tenants = TenantTable()
+    /// Models of accelerators in the order in which pools named them first; their places are their numbers.
+    public internal(set) var accelerators: [String] = []
+    /// What all pools have, by accelerator in thousandths of a GPU, and together.
+    public internal(set) var gpuMilliByAccelerator: [Int64] = []
+    public internal(set) var supply = Usage.none
     /// Which demand usually comes.
     public internal(set) var mix = DemandMix()
     private var slots: [String: PoolSlot] = [:]
@@ -86,27 +95,40 @@ public struct State: Sendable {
         digest.add(mix.step)
         digest.add(mix.version)
         digest.add(itemDigests)
+        digest.add(tenants.digest)
+        digest.add(tenants.policy.halfLifeSeconds)
         return digest.value
     }
 
     // MARK: Changes, each keeping counts and digest true
 
     mutating func insert(_ job: Job) {
-        jobs.put(job)
-        itemDigests &+= job.digest
-        count(job, by: 1)
+        countForTenant(job, by: 1)
+        put(job)
     }
 
     mutating func replace(_ old: Job, with new: Job) {
+        // From placed to running nothing changes for its tenant.
+        if old.state.holdsCapacity != new.state.holdsCapacity || old.state == .queued || new.state == .queued {
+            countForTenant(old, by: -1)
+            countForTenant(new, by: 1)
+        }
         itemDigests &-= old.digest
         count(old, by: -1)
-        insert(new)
+        put(new)
     }
 
     mutating func remove(_ job: Job) {
+        countForTenant(job, by: -1)
         itemDigests &-= job.digest
         count(job, by: -1)
         jobs.remove(job)
+    }
+
+    private mutating func put(_ job: Job) {
+        jobs.put(job)
+        itemDigests &+= job.digest
+        count(job, by: 1)
     }
 
     private mutating func count(_ job: Job, by change: Int) {
@@ -123,8 +145,17 @@ public struct State: Sendable {
 
     mutating func putPool(_ info: PoolInfo, at slot: PoolSlot) {
         if slot.index == pools.count {
-            pools.append(PoolRecord(info: info, revision: revision))
+            let accelerator = accelerators.firstIndex(of: info.spec.accelerator) ?? accelerators.count
+            if accelerator == accelerators.count {
+                accelerators.append(info.spec.accelerator)
+                gpuMilliByAccelerator.append(0)
+            }
+            pools.append(PoolRecord(info: info, acceleratorNumber: accelerator, revision: revision))
         } else {
+            let before = pools[slot.index].spec
+            countSupply(of: slot, by: -1)
+            let rise = info.spec.priceMicroUSDPerGPUHour - before.priceMicroUSDPerGPUHour
+            if rise != 0 { tenants.reprice(pool: slot.index, by: rise, at: at) }
             itemDigests &-= pools[slot.index].spec.digest(slot: slot, isDeleted: false)
             gpuMilliAll -= pools[slot.index].spec.gpuCount * 1000
             pools[slot.index].info = info
@@ -134,6 +165,7 @@ public struct State: Sendable {
         }
         itemDigests &+= info.spec.digest(slot: slot, isDeleted: false)
         gpuMilliAll += info.spec.gpuCount * 1000
+        countSupply(of: slot, by: 1)
         slots[info.spec.name] = slot
     }
 
@@ -142,10 +174,21 @@ public struct State: Sendable {
         itemDigests &-= spec.digest(slot: slot, isDeleted: false)
         itemDigests &+= spec.digest(slot: slot, isDeleted: true)
         gpuMilliAll -= spec.gpuCount * 1000
+        countSupply(of: slot, by: -1)
         for node in pools[slot.index].nodeStates.indices { setNode(node, of: slot, to: .ready) }
         pools[slot.index].isDeleted = true
         pools[slot.index].revision = revision
         slots[spec.name] = nil
+    }
+
+    private mutating func countSupply(of slot: PoolSlot, by change: Int64) {
+        let pool = pools[slot.index]
+        let milli = change * Int64(pool.spec.gpuCount) * 1000
+        let nodes = change * Int64(pool.spec.topology.nodeCount)
+        gpuMilliByAccelerator[pool.acceleratorNumber] += milli
+        supply += Usage(
+            gpuMilli: milli, price: Int128(milli) * Int128(pool.spec.priceMicroUSDPerGPUHour),
+            cpuMillis: nodes * Int64(pool.spec.node.cpuMillis), memoryMiB: nodes * Int64(pool.spec.node.memoryMiB))
     }
 
     mutating func setNode(_ node: Int, of slot: PoolSlot, to state: NodeState) {
@@ -175,6 +218,8 @@ extension State {
         image.placements = placements
         image.digest = digest
         image.mix = mix
+        image.fairShare = tenants.policy
+        image.tenants = tenants.image
         image.pools = pools.map { pool in
             PoolImage(
                 spec: pool.spec, isDeleted: pool.isDeleted, revision: pool.revision,

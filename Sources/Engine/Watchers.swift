@@ -128,11 +128,11 @@ extension Engine {
             var hasIdle = false
             for waiting in group.waiting {
                 if waiting.workers > room { break }
-                guard let key = head(of: waiting.shape) else {
+                guard queue.count(waiting.shape) > 0 else {
                     hasIdle = true
                     continue
                 }
-                if holder.map({ $0 < key }) ?? false { continue }
+                if let holder, let key = head(of: waiting.shape)?.key, holder < key { continue }
                 shapes.insert(waiting.shape)
             }
             // They come back when they wait again and are tried in vain.

@@ -10,6 +10,9 @@ public enum Command: Sendable {
     case putPool(PoolSpec)
     case deletePool(name: String)
     case changeNode(pool: String, node: String, action: NodeAction)
+    case putTenant(TenantSpec)
+    case deleteTenant(path: String)
+    case setFairShare(FairSharePolicy)
     /// Goes on with placements that an earlier command's budget left for later.
     case resume
 }
@@ -23,6 +26,9 @@ public enum Outcome: Sendable {
     case pool(PoolSlot, created: Bool)
     case poolDeleted(name: String)
     case node(PoolSlot, node: Int, NodeState)
+    case tenant(TenantSlot, created: Bool)
+    case tenantDeleted(path: String)
+    case fairShare(FairSharePolicy)
     case resumed
     case refused(Refusal)
 }
@@ -38,5 +44,10 @@ public enum Refusal: Hashable, Sendable {
     case illegalNodeTransition(node: String, state: NodeState, action: NodeAction)
     /// The change needs the pool to be empty, and `jobs` hold some of it.
     case poolInUse(name: String, jobs: Int)
+    case tenantNotFound(path: String)
+    /// It has `jobs` that wait, are placed or run, and `children` below it.
+    case tenantInUse(path: String, jobs: Int, children: Int)
+    /// As many jobs of `tenant`, or of those below it, wait as may.
+    case tenantQueueFull(tenant: String, limit: Int)
     case limitReached(name: String, limit: Int)
 }

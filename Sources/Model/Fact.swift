@@ -14,6 +14,11 @@ public enum Fact: Hashable, Sendable {
     case jobRequeued(number: JobNumber, cause: RequeueCause)
     /// An ended job left the memory, for it was beyond the limit of ended jobs.
     case jobForgotten(number: JobNumber)
+    /// A tenant was put, with those above it where they were not there.
+    case tenantPut(spec: TenantSpec)
+    /// A tenant with nothing below it and no live job left the tree, and what is remembered of its use with it.
+    case tenantRemoved(slot: TenantSlot)
+    case fairShareSet(FairSharePolicy)
 }
 
 /// All facts of one command: applied whole or not at all.

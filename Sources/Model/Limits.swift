@@ -31,6 +31,16 @@ public enum Bounds {
     public static let labels = 32
     public static let labelValueBytes = 256
     public static let listEntries = 64
+    /// Names in the path of a tenant.
+    public static let tenantDepth = 6
+    public static let tenantWeight = 10_000
+    /// Of one tenant: what holds always and what holds for a while.
+    public static let quotasPerTenant = 64
+    /// Of a quota, in thousandths of a GPU or in micro-USD per hour.
+    public static let quotaAmount: Int64 = 1 << 53
+    public static let budgetGPUHours: Int64 = 1 << 40
+    public static let budgetMicroUSD: Int64 = 1 << 60
+    public static let halfLifeSeconds = 60...366 * 86_400
     public static let priority = 1000
     public static let runtimeSeconds = 10 * 366 * 86_400
     /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
@@ -46,6 +56,9 @@ public struct StateLimits: Hashable, Sendable {
     public var endedJobs = 100_000
     /// Distinct shapes of jobs that wait. A job of one more shape is refused.
     public var queuedShapes = 100_000
+    /// Tenants, those that were put and those that jobs only name. One more is refused unless one that was only named,
+    /// and has no job, can be forgotten for it.
+    public var tenants = 10_000
 
     public init() {}
 }

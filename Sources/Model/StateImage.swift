@@ -17,6 +17,19 @@ public struct PoolImage: Sendable {
     }
 }
 
+/// A tenant of the state: its path, what was put, unless jobs only name it, and what is remembered of its use.
+public struct TenantImage: Sendable {
+    public var path: String
+    public var spec: TenantSpec?
+    public var meter: Meter
+
+    public init(path: String, spec: TenantSpec?, meter: Meter) {
+        self.path = path
+        self.spec = spec
+        self.meter = meter
+    }
+}
+
 /// Everything the engine must remember, at one revision.
 public struct StateImage: Sendable {
     public var revision: UInt64 = 0
@@ -26,6 +39,9 @@ public struct StateImage: Sendable {
     public var placements: UInt64 = 0
     public var digest: UInt64 = 0
     public var mix = DemandMix()
+    public var fairShare = FairSharePolicy()
+    /// By slot; vacant ones are nil. The first is the fleet as a whole.
+    public var tenants: [TenantImage?] = []
     /// By slot.
     public var pools: [PoolImage] = []
     /// By rising number.

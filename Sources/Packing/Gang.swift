@@ -59,6 +59,11 @@ public struct GangForm: Hashable, Sendable {
             scaleBySpeed: spec.scaleBySpeed, usesSpares: spec.usesSpares)
     }
 
+    /// Gives up what an elastic gang takes beyond its least.
+    public mutating func shrink() {
+        for at in groups.indices { groups[at].maxCount = groups[at].count }
+    }
+
     /// The group that is placed first: the one with most GPU capacity, then the one with most workers, then the first.
     public var lead: Int {
         var lead = 0
@@ -214,6 +219,14 @@ public struct Gang: Sendable {
     /// The least workers of the lead group that must fit in one place of the scope in a target.
     @inline(__always)
     func workers(_ target: Int) -> Int { uniformWorkers > 0 ? uniformWorkers : targets[target].workers }
+
+    /// GPU capacity of the least gang were it all in one target, in thousandths of a GPU.
+    public func leastMilli(target: Int) -> Int {
+        form.groups.indices.reduce(0) {
+            let group = group($1, target: target)
+            return $0 + group.least * group.need.totalMilli
+        }
+    }
 
     @inline(__always)
     func group(_ group: Int, target: Int) -> GroupTarget { groups[target * form.groups.count + group] }

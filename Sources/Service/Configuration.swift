@@ -41,6 +41,12 @@ public struct Configuration: Equatable, Sendable {
         public var batchSearchSteps = 8192
         /// Placements made past a waiting job before a pool is held for it.
         public var placementsBeforeHold = 1000
+        /// Seconds of waiting for which a job wins a point of priority; 0 for none.
+        public var agingSeconds = 3600
+        /// The most points that a job wins by waiting.
+        public var agingPoints = 24
+        /// After so long, what a tenant used counts half in its share.
+        public var fairShareHalfLifeSeconds = 7 * 86_400
         /// Requests that wait for the writer; one more is answered with 503.
         public var inboxCapacity = 4096
     }
@@ -50,6 +56,8 @@ public struct Configuration: Equatable, Sendable {
         public var endedJobs = 100_000
         public var queuedShapes = 100_000
         public var queuedDemands = 256
+        /// Tenants, with those that jobs only name.
+        public var tenants = 10_000
         public var batchLines = 20_000
     }
 
@@ -76,9 +84,12 @@ public struct Configuration: Equatable, Sendable {
         settings.limits.endedJobs = limits.endedJobs
         settings.limits.queuedShapes = limits.queuedShapes
         settings.queuedDemands = limits.queuedDemands
+        settings.limits.tenants = limits.tenants
         settings.placementsPerCommand = scheduler.placementsPerCommand
         settings.batchSearchSteps = scheduler.batchSearchSteps
         settings.placementsBeforeHold = scheduler.placementsBeforeHold
+        settings.agingSeconds = scheduler.agingSeconds
+        settings.agingPoints = scheduler.agingPoints
         return settings
     }
 

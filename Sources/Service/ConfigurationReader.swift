@@ -42,6 +42,10 @@ extension Configuration {
             scheduler.set(&self.scheduler.placementsPerCommand, "placementsPerCommand", 1...1_000_000)
             scheduler.set(&self.scheduler.batchSearchSteps, "batchSearchSteps", 0...10_000_000)
             scheduler.set(&self.scheduler.placementsBeforeHold, "placementsBeforeHold", 1...1_000_000_000)
+            scheduler.set(&self.scheduler.agingSeconds, "agingSeconds", 0...Bounds.runtimeSeconds)
+            scheduler.set(&self.scheduler.agingPoints, "agingPoints", 0...Bounds.priority)
+            scheduler.set(
+                &self.scheduler.fairShareHalfLifeSeconds, "fairShareHalfLifeSeconds", Bounds.halfLifeSeconds)
             scheduler.set(&self.scheduler.inboxCapacity, "inboxCapacity", 1...1_000_000)
         }
         reader.optionalObject("limits") { limits in
@@ -49,6 +53,7 @@ extension Configuration {
             limits.set(&self.limits.endedJobs, "endedJobs", 0...100_000_000)
             limits.set(&self.limits.queuedShapes, "queuedShapes", 1...10_000_000)
             limits.set(&self.limits.queuedDemands, "queuedDemands", 1...65_536)
+            limits.set(&self.limits.tenants, "tenants", 1...1_000_000)
             limits.set(&self.limits.batchLines, "batchLines", 1...10_000_000)
         }
         reader.optionalObject("log") { log in

@@ -166,7 +166,11 @@ public final class RunningService: Sendable {
         let directory = configuration.storage.directory
         let fault: StartFault?
         do throws(StorageError) {
+            let policy = FairSharePolicy(halfLifeSeconds: configuration.scheduler.fairShareHalfLifeSeconds)
             fault = try backend.writer.perform { desk in
+                if desk.state.tenants.policy != policy, case .unwritable(.diskFull) = desk.decide(.setFairShare(policy)) {
+                    return .storage(.diskFull(path: directory))
+                }
                 for pool in pools where desk.state.slot(named: pool.name).map({ desk.state[$0].spec }) != pool {
                     switch desk.decide(.putPool(pool)) {
                     case .outcome(.refused(let refusal)): return .fleet(pool: pool.name, refusal.words)

@@ -298,6 +298,8 @@ extension Writer.Core: Desk {
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
+    func tenantReading(_ slot: TenantSlot) -> TenantReading { engine.tenantReading(slot, at: SystemClock.now()) }
+    func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: SystemClock.now()) }
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int) {
         (engine.queueReading(limit: limit), engine.queuedShapes)
     }
@@ -331,6 +333,11 @@ extension Command {
             guard case .nodes(let listings) = spec.topology else { return 0 }
             return listings.reduce(8192) { $0 + $1.nameBytes + 32 }
         case .submitBatch(let specs): return specs.reduce(0) { $0 + $1.journalBytes }
+        case .putTenant(let spec):
+            // A quota names an accelerator.
+            return 8192 + spec.quotas.count * (Bounds.nameBytes + 64)
+                + (spec.residency + spec.denyProviders).reduce(0) { $0 + $1.utf8.count + 4 }
+                + spec.labels.reduce(0) { $0 + $1.name.utf8.count + $1.value.utf8.count + 8 }
         default: return 0
         }
     }

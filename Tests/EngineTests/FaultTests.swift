@@ -43,6 +43,9 @@ import Testing
                 + JobEnd.allCases.map { .jobEnded(number: number, end: $0, message: message) }
         case .jobRequeued(_, let cause): return numbers.map { .jobRequeued(number: JobNumber($0), cause: cause) }
         case .jobForgotten: return numbers.map { .jobForgotten(number: JobNumber($0)) }
+        case .tenantPut(let spec): return damaged(spec).map { .tenantPut(spec: $0) }
+        case .tenantRemoved: return indexes.map { .tenantRemoved(slot: TenantSlot($0)) }
+        case .fairShareSet: return indexes.map { .fairShareSet(FairSharePolicy(halfLifeSeconds: $0)) }
         }
     }
 
@@ -102,8 +105,32 @@ import Testing
         changes.append { $0.scaleBySpeed.toggle() }
         changes.append { $0.id = "" }
         changes.append { $0.id = "j1" }
+        changes.append { $0.tenant = "" }
+        changes.append { $0.tenant = "a//b" }
+        changes.append { $0.tenant = "lab/vision/a" }
         changes.append { $0.workers = [] }
         changes.append { $0.workers.append($0.workers[0]) }
+        return all(changes, of: spec)
+    }
+
+    static func damaged(_ spec: TenantSpec) -> [TenantSpec] {
+        var changes: [(inout TenantSpec) -> Void] = []
+        for value in indexes {
+            changes.append { $0.weight = value }
+            changes.append { $0.maxQueuedJobs = value }
+            changes.append { $0.maxRunningJobs = value }
+            changes.append { $0.quotas = [Quota(unit: .microUSDPerHour, nominal: Int64(value))] }
+            changes.append { $0.quotas = [Quota(unit: .microUSDPerHour, nominal: 1, borrowLimit: Int64(value))] }
+            changes.append {
+                $0.quotas = [Quota(unit: .gpuMilli(accelerator: "h100"), nominal: 1, lendLimit: Int64(value))]
+            }
+            changes.append { $0.budget = Budget(gpuHours: Int64(value)) }
+            changes.append { $0.budget = Budget(microUSD: Int64(value), isHard: true) }
+        }
+        for path in ["", "/", "a//b", "a/", "/a", "a/b/c/d/e/f/g", String(repeating: "a", count: 129), "lab/neu"] {
+            changes.append { $0.path = path }
+        }
+        changes.append { $0.quotas = Array(repeating: Quota(unit: .microUSDPerHour, nominal: 1), count: 65) }
         return all(changes, of: spec)
     }
 
@@ -246,6 +273,21 @@ import Testing
                 expectRefused("\(placement)") { $0.jobs[at] = changed(job.spec, life) }
             }
         }
+        for (at, tenant) in image.tenants.enumerated() {
+            guard let tenant else { continue }
+            expectRefused("path") { $0.tenants[at]?.path = "no//where" }
+            expectRefused("gone") { $0.tenants[at] = nil }
+            expectRefused("twice") { $0.tenants.append(tenant) }
+            for spec in tenant.spec.map(Self.damaged) ?? [] { expectRefused("\(spec)") { $0.tenants[at]?.spec = spec } }
+            for value in [Int128.min, -1, 1 << 90, .max] {
+                expectRefused("\(value)") { $0.tenants[at]?.meter.remembered[0] = value }
+                expectRefused("\(value)") { $0.tenants[at]?.meter.area[2] = value }
+            }
+            for value in [Int64.min, .max] {
+                expectRefused("\(value)") { $0.tenants[at]?.meter.settledAt.nanoseconds = value }
+            }
+        }
+        for value in Self.indexes { expectRefused("\(value)") { $0.fairShare.halfLifeSeconds = value } }
         expectRefused("twice") { $0.jobs.append($0.jobs[0]) }
         expectRefused("next number") { $0.nextJobNumber = 1 }
     }

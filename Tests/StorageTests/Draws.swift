@@ -149,6 +149,40 @@ struct Draw: RandomNumberGenerator {
         }
     }
 
+    mutating func tenantSpec() -> TenantSpec {
+        TenantSpec(
+            path: text(), weight: number(),
+            quotas: list(5) { draw in
+                Quota(
+                    // No accelerator has an empty name.
+                    unit: draw.chance(3) ? .microUSDPerHour : .gpuMilli(accelerator: "a" + draw.text()),
+                    nominal: Int64(draw.number()), borrowLimit: draw.maybe { Int64($0.number()) },
+                    lendLimit: draw.maybe { Int64($0.number()) }, from: draw.maybe { $0.moment() },
+                    until: draw.maybe { $0.moment() })
+            },
+            budget: maybe { draw in
+                Budget(
+                    gpuHours: draw.maybe { Int64($0.number()) }, microUSD: draw.maybe { Int64($0.number()) },
+                    isHard: draw.flag())
+            },
+            maxQueuedJobs: maybe { $0.number() }, maxRunningJobs: maybe { $0.number() },
+            residency: list { $0.text() }, denyProviders: list { $0.text() }, labels: labels())
+    }
+
+    private mutating func wide() -> UInt128 { UInt128(next()) << 64 | UInt128(next()) }
+
+    mutating func tenant() -> TenantImage {
+        var meter = Meter(at: moment())
+        for kind in 0..<3 {
+            meter.remembered[kind] = Int128(truncatingIfNeeded: wide())
+            meter.area[kind] = Int128(truncatingIfNeeded: wide())
+        }
+        meter.month = Month(index: Int64(number()))
+        meter.gpuMilliNanoseconds = wide()
+        meter.priceNanoseconds = wide()
+        return TenantImage(path: text(), spec: maybe { $0.tenantSpec() }, meter: meter)
+    }
+
     /// The kinds of facts, by number; `FactTag` counts them.
     mutating func fact(kind: Int) -> Fact {
         let number = JobNumber(next() >> UInt64(below(64)))
@@ -162,7 +196,10 @@ struct Draw: RandomNumberGenerator {
         case 5: .jobStarted(number: number)
         case 6: .jobEnded(number: number, end: choice(JobEnd.self), message: text())
         case 7: .jobRequeued(number: number, cause: choice(RequeueCause.self))
-        default: .jobForgotten(number: number)
+        case 8: .jobForgotten(number: number)
+        case 9: .tenantPut(spec: tenantSpec())
+        case 10: .tenantRemoved(slot: TenantSlot(self.number()))
+        default: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         }
     }
 
@@ -170,7 +207,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(9)
+                let kind = below(12)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -197,6 +234,8 @@ struct Draw: RandomNumberGenerator {
         image.placements = next()
         image.digest = next()
         image.mix = mix()
+        image.fairShare.halfLifeSeconds = number()
+        image.tenants = list(6) { draw in draw.maybe { $0.tenant() } }
         image.pools = list(6) { draw in
             PoolImage(
                 spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
@@ -216,6 +255,6 @@ func describe(_ image: StateImage) -> String {
     let pools = image.pools.map { "\($0.spec) \($0.isDeleted) \($0.unready)" }
     let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
     return "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.digest)\n"
-        + "\(image.mix)\n"
+        + "\(image.mix)\n\(image.fairShare)\n\(image.tenants)\n"
         + (pools + jobs).joined(separator: "\n")
 }

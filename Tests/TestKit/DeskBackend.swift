@@ -36,6 +36,8 @@ private final class EngineDesk: Desk {
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
+    func tenantReading(_ slot: TenantSlot) -> TenantReading { engine.tenantReading(slot, at: now) }
+    func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: now) }
 
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int) {
         (engine.queueReading(limit: limit), engine.queuedShapes)

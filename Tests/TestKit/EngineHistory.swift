@@ -59,7 +59,12 @@ public struct History: Sendable {
             return .changeNode(
                 pool: state[slot].spec.name, node: layout.name(ofNode: pick(0...layout.nodeCount - 1)),
                 action: pick([.cordon, .drain, .uncordon, .uncordon, .down, .up, .up]))
-        case ...98: return .putPool(changedPool(state))
+        case ...95: return .putPool(changedPool(state))
+        case 96, 97: return .putTenant(tenant(state))
+        case 98:
+            return chance(percent: 30)
+                ? .setFairShare(FairSharePolicy(halfLifeSeconds: pick([60, 3600, 604_800])))
+                : .deleteTenant(path: pick(Self.tenants))
         case 99: return .deletePool(name: pick(Self.poolNames))
         default: return .resume
         }
@@ -83,6 +88,37 @@ public struct History: Sendable {
         return (chance(percent: 5) ? any : found ?? any)?.id ?? "nobody"
     }
 
+    private static let tenants = ["default", "default", "lab", "lab/vision", "lab/text", "lab/text/eval", "ops"]
+
+    /// A tenant with some of all that a tenant may have, in force now, soon or no more.
+    private mutating func tenant(_ state: State) -> TenantSpec {
+        var spec = TenantSpec(path: pick(Self.tenants), weight: pick([1, 1, 2, 5]))
+        if chance(percent: 60) {
+            for unit in [QuotaUnit.microUSDPerHour, .gpuMilli(accelerator: "b200"), .gpuMilli(accelerator: "h100")]
+            where chance(percent: 50) {
+                let scale: Int64 = 1000
+                var quota = Quota(unit: unit, nominal: Int64(pick([0, 8, 32, 200])) * scale)
+                quota.borrowLimit = pick([nil, nil, 0, 16 * scale])
+                quota.lendLimit = pick([nil, nil, 0, 8 * scale])
+                spec.quotas.append(quota)
+                if chance(percent: 25) {
+                    var passing = quota
+                    passing.nominal += 64 * scale
+                    passing.from = Timestamp(nanoseconds: state.at.nanoseconds + Int64(pick(-5...20)) * 1_000_000_000)
+                    passing.until = Timestamp(
+                        nanoseconds: (passing.from?.nanoseconds ?? 0) + Int64(pick(1...20)) * 1_000_000_000)
+                    spec.quotas.append(passing)
+                }
+            }
+        }
+        if chance(percent: 15) { spec.budget = Budget(gpuHours: Int64(pick(0...2)), isHard: chance(percent: 70)) }
+        if chance(percent: 15) { spec.maxRunningJobs = pick(0...6) }
+        if chance(percent: 15) { spec.maxQueuedJobs = pick(2...12) }
+        if chance(percent: 10) { spec.residency = [pick(["east", "gcp/west"])] }
+        if chance(percent: 10) { spec.denyProviders = [pick(["aws", "gcp"])] }
+        return spec
+    }
+
     private mutating func livePool(_ state: State) -> PoolSlot? {
         let live = state.pools.indices.filter { !state.pools[$0].isDeleted }
         return live.isEmpty ? nil : PoolSlot(pick(live))
@@ -91,7 +127,7 @@ public struct History: Sendable {
     /// A plain gang mostly, else one with some of all that a gang may ask for, alone or together.
     public mutating func spec(id: String) -> JobSpec {
         var spec = JobSpec(
-            id: id, priority: pick([0, 0, 0, 5, 1000]), workers: [group("worker")],
+            id: id, tenant: pick(Self.tenants), priority: pick([0, 0, 0, 5, 1000]), workers: [group("worker")],
             accelerators: pick([[], [], ["h100"], ["b200", "h100"], ["tpu"]]).map { Accelerator($0) },
             scope: Scope(pick([.pool, .pool, .block, .domain, .node])),
             allow: chance(percent: 15)

@@ -113,9 +113,54 @@ private struct Tally {
         nodes[pool][node].jobs.insert(job.number)
     }
 
+    /// What each tenant and all below it use, counted from the jobs.
+    private func faultOfTenants(_ state: State) -> String? {
+        var queued: [String: Int] = [:]
+        var running: [String: Int] = [:]
+        var usage: [String: Usage] = [:]
+        state.jobs.forEach { job in
+            if job.state.hasEnded { return true }
+            var paths = [""]
+            for part in job.spec.tenant.split(separator: "/") {
+                paths.append(paths.last.map { $0.isEmpty ? String(part) : $0 + "/" + part } ?? "")
+            }
+            for path in paths {
+                if job.state == .queued { queued[path, default: 0] += 1 } else { running[path, default: 0] += 1 }
+            }
+            guard job.state.holdsCapacity, let placement = job.life.placement else { return true }
+            for (at, part) in placement.parts.enumerated() {
+                let workers = Int64(placement.workerCount(at))
+                let milli = workers * Int64(part.need.gpus * part.need.gpuMilli)
+                for path in paths {
+                    usage[path, default: .none] += Usage(
+                        gpuMilli: milli,
+                        price: Int128(milli) * Int128(pools[part.pool.index].spec.priceMicroUSDPerGPUHour),
+                        cpuMillis: workers * Int64(part.need.cpuMillis), memoryMiB: workers * Int64(part.need.memoryMiB))
+                }
+            }
+            return true
+        }
+        for record in state.tenants.records {
+            guard let record else { continue }
+            let path = record.path
+            if record.queuedJobs != queued[path] ?? 0 { return "tenant '\(path)' miscounts its waiting jobs" }
+            if record.runningJobs != running[path] ?? 0 { return "tenant '\(path)' miscounts its running jobs" }
+            if record.usage != usage[path] ?? .none { return "tenant '\(path)' miscounts its use" }
+            let below = state.tenants.records.count {
+                $0.map { !$0.path.isEmpty && (TenantPath.parent(of: $0.path) ?? "") == path } ?? false
+            }
+            if record.children != below { return "tenant '\(path)' miscounts those below it" }
+            queued[path] = nil
+            running[path] = nil
+            usage[path] = nil
+        }
+        return queued.isEmpty && running.isEmpty ? nil : "a job is of a tenant that is not there"
+    }
+
     func firstDisagreement(with state: State) -> String? {
         if state.jobs.count != jobs { return "\(state.jobs.count) jobs are counted, \(jobs) are there" }
         if state.jobsByState != byState { return "jobs by state are \(state.jobsByState), not \(byState)" }
+        if let fault = faultOfTenants(state) { return fault }
         if state.gpuMilliQueued != gpuMilliQueued { return "queued GPUs are miscounted" }
         for (index, pool) in pools.enumerated() {
             if pool.gpuMilliAllocated != gpuMilliAllocated[index] { return "pool \(index) miscounts its GPUs" }

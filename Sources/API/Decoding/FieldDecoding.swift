@@ -7,6 +7,8 @@ import Model
 enum Rule {
     static let name = "1 to 128 letters, digits, '.', '_' and '-' that begin with a letter or digit"
     static let nodeName = name + ", in parts separated by '/'"
+    static let tenant = nodeName + ", at most \(Bounds.tenantDepth) of them"
+    static let moment = "a moment as RFC 3339 writes it, like 2027-01-31T18:00:00Z or 2027-01-31T19:00:00+01:00"
     static let region = "a region's name, alone or behind its provider's name and '/'"
 
     /// `us-central1` or `google/us-central1`.

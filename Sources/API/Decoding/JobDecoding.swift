@@ -10,7 +10,7 @@ extension JobSpec {
         self.init(
             id: reader.optionalName("id") ?? "",
             name: reader.optionalString("name", maxBytes: Bounds.nameBytes) ?? "",
-            tenant: reader.optionalName("tenant") ?? "default",
+            tenant: reader.optionalParsed("tenant", Rule.tenant) { TenantPath.isValid($0) ? $0 : nil } ?? "default",
             priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
             workers: [])
         let before = reader.mistakeCount

@@ -26,6 +26,7 @@ extension JSONWriter {
                         writer.member("workersThatFit", blocker.workersThatFit)
                         writer.member("workersNeeded", blocker.workersNeeded)
                     }
+                    if let rule = blocker.rule { writer.rule(rule) }
                     if let heldFor = blocker.heldFor { writer.member("heldFor", heldFor) }
                     writer.member("detail", blocker.sentence(job, explanation))
                 }
@@ -64,6 +65,9 @@ extension Blocker {
         case .heldForOtherJob:
             return
                 "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
+        case .tenantJobsAtLimit, .budgetUsedUp, .quotaUsedUp: return rule?.sentence ?? ""
+        case .placeNotAllowedToTenant:
+            return "\(count) \(are) ruled out by the residency or the denied providers of tenant '\(job.spec.tenant)' or of one above it."
         case .capacityBusy:
             return "\(count) \(are) too full: \(place) has room for \(room) now. "
                 + "The job is placed as soon as enough ends there."

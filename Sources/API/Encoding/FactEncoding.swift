@@ -49,6 +49,16 @@ extension JSONWriter {
             case .jobForgotten(let number):
                 writer.member("fact", "jobForgotten")
                 writer.member("number", number.value)
+            case .tenantPut(let spec):
+                writer.member("fact", "tenantPut")
+                writer.key("tenant")
+                writer.object { $0.spec(spec) }
+            case .tenantRemoved(let slot):
+                writer.member("fact", "tenantRemoved")
+                writer.member("slot", slot.index)
+            case .fairShareSet(let policy):
+                writer.member("fact", "fairShareSet")
+                writer.member("halfLifeSeconds", policy.halfLifeSeconds)
             }
         }
     }

@@ -12,7 +12,7 @@ internal import Model
 
 enum FactTag: UInt8, CaseIterable {
     case poolPut = 1
-    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
+    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten, tenantPut, tenantRemoved, fairShareSet
 }
 
 extension ByteWriter {
@@ -50,6 +50,15 @@ extension ByteWriter {
             byte(cause.rawValue)
         case .jobForgotten(let number):
             begin(.jobForgotten, number)
+        case .tenantPut(let spec):
+            byte(FactTag.tenantPut.rawValue)
+            self.spec(spec)
+        case .tenantRemoved(let slot):
+            byte(FactTag.tenantRemoved.rawValue)
+            signed(slot.index)
+        case .fairShareSet(let policy):
+            byte(FactTag.fairShareSet.rawValue)
+            signed(policy.halfLifeSeconds)
         }
     }
 
@@ -89,6 +98,9 @@ extension ByteReader {
         case .jobEnded: .jobEnded(number: try number(), end: try choice(JobEnd.self), message: try text())
         case .jobRequeued: .jobRequeued(number: try number(), cause: try choice(RequeueCause.self))
         case .jobForgotten: .jobForgotten(number: try number())
+        case .tenantPut: .tenantPut(spec: try tenantSpec())
+        case .tenantRemoved: .tenantRemoved(slot: TenantSlot(try signed()))
+        case .fairShareSet: .fairShareSet(FairSharePolicy(halfLifeSeconds: try signed()))
         }
     }
 

@@ -63,7 +63,7 @@ extension ByteWriter {
         list(places.pools) { $0.text($1) }
     }
 
-    private mutating func labels(_ labels: [Label]) {
+    mutating func labels(_ labels: [Label]) {
         list(labels) { writer, label in
             writer.text(label.name)
             writer.text(label.value)
@@ -191,7 +191,7 @@ extension ByteReader {
         PlaceList(providers: try texts(), regions: try texts(), pools: try texts())
     }
 
-    private mutating func labels() throws(DecodeError) -> [Label] {
+    mutating func labels() throws(DecodeError) -> [Label] {
         try list(leastBytes: 2) { reader throws(DecodeError) in
             Label(name: try reader.text(), value: try reader.text())
         }

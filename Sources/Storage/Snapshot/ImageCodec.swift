@@ -1,9 +1,13 @@
-// The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its pools, then its jobs.
+// The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its tenants, then its pools, then its jobs.
 //
-//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, count of pools, count of jobs
+//     figures  revision, time (signed), next job number, placements, digest (fixed), mix,
+//              half-life of shares (signed), count of slots of tenants, count of pools, count of jobs
 //     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
 //              remembered, entries in use
 //     entry    demand, workers (signed), one byte of tier, accelerators, weight, scarcity
+//     tenant   a flag if the slot is taken; path, specification (may be missing), time of what follows (signed), of GPUs by price,
+//              CPU and memory what is remembered and the area since (each fixed, 16 bytes), month (signed), what was used up
+//              in it of GPUs and of money (each fixed, 16 bytes)
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
@@ -24,6 +28,8 @@ extension ByteWriter {
         varint(image.placements)
         fixed(image.digest)
         mix(image.mix)
+        signed(image.fairShare.halfLifeSeconds)
+        count(image.tenants.count)
         count(image.pools.count)
         count(image.jobs.count)
     }
@@ -80,16 +86,21 @@ extension ByteWriter {
 struct ImageReader {
     private(set) var image = StateImage()
     private var poolCount: Int?
+    private var tenantCount = 0
     private var jobCount = 0
     private var last: (number: UInt64, submittedAt: Int64) = (0, 0)
 
-    var isComplete: Bool { image.pools.count == poolCount && image.jobs.count == jobCount }
+    var isComplete: Bool {
+        image.tenants.count == tenantCount && image.pools.count == poolCount && image.jobs.count == jobCount
+    }
 
     /// `fileBytes` bounds the counts that are believed: every item takes some bytes.
     mutating func add(_ reader: inout ByteReader, fileBytes: Int) throws(DecodeError) {
         if poolCount == nil { try figures(&reader, fileBytes) }
         while !reader.isAtEnd {
-            if image.pools.count < poolCount ?? 0 {
+            if image.tenants.count < tenantCount {
+                image.tenants.append(try reader.tenant())
+            } else if image.pools.count < poolCount ?? 0 {
                 image.pools.append(try reader.poolImage())
             } else if image.jobs.count < jobCount {
                 image.jobs.append(try job(&reader))
@@ -106,6 +117,11 @@ struct ImageReader {
         image.placements = try reader.varint()
         image.digest = try reader.fixed(UInt64.self)
         image.mix = try reader.mix()
+        image.fairShare.halfLifeSeconds = try reader.signed()
+        // A vacant slot takes a byte.
+        let tenants = try reader.varint()
+        guard tenants <= UInt64(fileBytes) else { throw reader.fail(.countTooLarge) }
+        tenantCount = Int(tenants)
         // A pool and a job take more than 16 bytes each.
         let limit = UInt64(fileBytes / 16)
         let pools = try reader.varint()

@@ -73,6 +73,10 @@ public final class SnapshotWriter: Sendable {
         }
         writer.zeros(SnapshotFrameHead.bytes)
         writer.figures(image)
+        for tenant in image.tenants {
+            if writer.count >= Self.frameBytes { try endFrame() }
+            writer.tenant(tenant)
+        }
         for pool in image.pools {
             if writer.count >= Self.frameBytes { try endFrame() }
             writer.pool(pool)

@@ -1,0 +1,213 @@
+// What keeps a tenant's jobs out of a pool whatever is free there: residency, denied providers, quota, running jobs, budget.
+
+import Model
+import Packing
+
+/// Why a tenant may not use a pool now.
+enum Bar {
+    /// Its residency or denied providers, or those of a tenant above it.
+    case place
+    case runningJobs(TenantSlot, limit: Int)
+    case budget(TenantSlot)
+    /// The gang would take more than the quota has left.
+    case quota(unit: Int, needed: Int128, available: Int128)
+}
+
+/// The pools that a tenant may not use now for a gang.
+struct ClosedPools {
+    /// By pool, one bit each.
+    private var words: [UInt64] = []
+    fileprivate(set) var isAll = false
+    fileprivate(set) var isNone = true
+
+    func contains(_ pool: Int) -> Bool {
+        pool >> 6 < words.count && words[pool >> 6] >> UInt64(pool & 63) & 1 == 1
+    }
+
+    fileprivate mutating func insert(_ pool: Int) {
+        while words.count <= pool >> 6 { words.append(0) }
+        words[pool >> 6] |= 1 << UInt64(pool & 63)
+    }
+}
+
+/// What the tenants' rules come to, and which lines they keep from being tried.
+struct Bars {
+    var quotas = QuotaTree()
+    /// What `quotas` was made for.
+    private var puts = UInt64.max
+    private var isStale = true
+    /// Whether any tenant has a rule besides its weight.
+    private(set) var hasRules = false
+    /// Lines that were barred, by tenant: shape and priority.
+    fileprivate(set) var lines: [[(shape: ShapeIndex, priority: Int)]] = []
+    /// Whether something changed that may open what was barred.
+    fileprivate(set) var mayOpen = false
+
+    /// When rules change by themselves: a quota begins or ends, or a month does for one with a budget.
+    private(set) var changesAt: Timestamp?
+
+    /// Takes note that the fleet changed, of which quotas depend.
+    mutating func noteSupply() {
+        isStale = true
+        mayOpen = true
+    }
+
+    mutating func noteRelease() { if hasRules { mayOpen = true } }
+
+    mutating func refresh(_ state: State, at moment: Timestamp) {
+        if !isStale && puts == state.tenants.puts && (changesAt.map { moment < $0 } ?? true) { return }
+        isStale = false
+        mayOpen = true
+        puts = state.tenants.puts
+        quotas = QuotaTree(state, at: moment)
+        hasRules = state.tenants.records.contains { $0?.spec?.hasRules ?? false }
+        changesAt = quotas.changesAt
+        if state.tenants.records.contains(where: { $0?.spec?.budget?.isHard ?? false }) {
+            let month = Month(moment).next.start
+            changesAt = min(changesAt ?? month, month)
+        }
+    }
+
+    fileprivate mutating func remember(_ shape: ShapeIndex, _ line: Line) {
+        while lines.count <= line.tenant.index { lines.append([]) }
+        lines[line.tenant.index].append((shape, line.priority))
+    }
+
+    fileprivate mutating func takeAll() -> [[(shape: ShapeIndex, priority: Int)]] {
+        mayOpen = false
+        defer { lines.removeAll(keepingCapacity: true) }
+        return lines
+    }
+}
+
+extension TenantSpec {
+    /// Whether it may keep a job from a pool.
+    fileprivate var hasRules: Bool {
+        !quotas.isEmpty || budget?.isHard ?? false || maxRunningJobs != nil || !residency.isEmpty
+            || !denyProviders.isEmpty
+    }
+}
+
+extension Engine {
+    /// What keeps a tenant from any further job. Precondition for this and what follows: `bars` is refreshed.
+    func tenantBar(_ slot: TenantSlot) -> Bar? {
+        var found: Bar?
+        state.tenants.path(from: slot) { above in
+            let record = state.tenants[above]
+            if let limit = record.spec?.maxRunningJobs, record.runningJobs >= limit {
+                found = .runningJobs(above, limit: limit)
+            } else if found == nil, let budget = record.spec?.budget, budget.isHard, isUsedUp(budget, of: record) {
+                found = .budget(above)
+            }
+        }
+        return found
+    }
+
+    private func isUsedUp(_ budget: Budget, of record: TenantRecord) -> Bool {
+        var meter = record.meter
+        meter.settle(to: now, record.usage, state.tenants.policy)
+        return budget.gpuHours.map { meter.gpuHours >= $0 } ?? false || budget.microUSD.map { meter.microUSD >= $0 } ?? false
+    }
+
+    func placeBar(_ slot: TenantSlot, pool: Int) -> Bar? {
+        let spec = state.pools[pool].spec
+        var isBarred = false
+        state.tenants.path(from: slot) { above in
+            guard let rules = state.tenants[above].spec else { return }
+            if rules.denyProviders.contains(spec.provider)
+                || !rules.residency.isEmpty && !spec.isIn(rules.residency)
+            {
+                isBarred = true
+            }
+        }
+        return isBarred ? .place : nil
+    }
+
+    func quotaBar(_ slot: TenantSlot, _ gang: Gang, target: Int) -> Bar? {
+        let pool = state.pools[gang.targets[target].pool]
+        let milli = Int128(gang.leastMilli(target: target))
+        if milli == 0 { return nil }
+        for (unit, accelerator) in bars.quotas.accelerators.enumerated() {
+            guard accelerator < 0 || accelerator == pool.acceleratorNumber else { continue }
+            let available = bars.quotas.available(slot, unit, state.tenants)
+            let need = accelerator < 0 ? milli * Int128(pool.spec.priceMicroUSDPerGPUHour) : milli
+            if need > 0 && need > available { return .quota(unit: unit, needed: need, available: available) }
+        }
+        return nil
+    }
+
+    /// The pools of a gang that its tenant may not use now. Cost: the gang's pools; nothing where no tenant has rules.
+    func closedPools(_ slot: TenantSlot, _ gang: Gang) -> ClosedPools {
+        var closed = ClosedPools()
+        if !bars.hasRules { return closed }
+        let isBarred = tenantBar(slot) != nil
+        var open = 0
+        for at in gang.targets.indices {
+            let pool = gang.targets[at].pool
+            if isBarred || placeBar(slot, pool: pool) != nil || quotaBar(slot, gang, target: at) != nil {
+                closed.insert(pool)
+            } else {
+                open += 1
+            }
+        }
+        closed.isAll = open == 0 && !gang.isEmpty
+        closed.isNone = open == gang.targets.count
+        return closed
+    }
+
+    /// Whether a placement takes no more than its tenant may: an elastic gang may have come out larger than its least.
+    func isWithinQuota(_ placement: Placement, of slot: TenantSlot) -> Bool {
+        let parts = state.usage(of: placement)
+        return bars.quotas.accelerators.enumerated().allSatisfy { unit, accelerator in
+            let need = parts.reduce(Int128(0)) { $0 + $1.amount(accelerator) }
+            return need <= max(0, bars.quotas.available(slot, unit, state.tenants))
+        }
+    }
+
+    /// Passes a line over until something changes that may open it.
+    mutating func barLine(_ line: Int, of shape: ShapeIndex) {
+        bars.remember(shape, queue.lines[shape][line])
+        queue.lines[shape][line].pass = .barred
+    }
+
+    /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost: the barred lines, once after
+    /// what may open some.
+    mutating func openLines() {
+        bars.refresh(state, at: now)
+        guard bars.mayOpen else { return }
+        for shape in queue.withMisses { untried.insert(shape) }
+        for (tenant, lines) in bars.takeAll().enumerated() where !lines.isEmpty {
+            for (shape, priority) in lines {
+                let slot = TenantSlot(tenant)
+                guard let at = queue.line(shape, slot, priority), queue.lines[shape][at].pass == .barred else { continue }
+                let gang = gang(of: shape)
+                if closedPools(slot, gang).isAll {
+                    bars.remember(shape, queue.lines[shape][at])
+                } else {
+                    queue.lines[shape][at].pass = .none
+                    untried.insert(shape)
+                }
+            }
+        }
+    }
+
+    /// Takes note that a tenant holds so much more (`sign` 1) or less (-1).
+    mutating func noteUse(_ placement: Placement, of job: Job, _ sign: Int128) {
+        let slot = tenant(of: job)
+        fairShare.note(slot)
+        if sign < 0 { bars.noteRelease() }
+        guard !bars.quotas.isEmpty else { return }
+        let parts = state.usage(of: placement)
+        for (unit, accelerator) in bars.quotas.accelerators.enumerated() {
+            let amount = parts.reduce(Int128(0)) { $0 + $1.amount(accelerator) }
+            bars.quotas.use(sign * amount, of: unit, by: slot, state.tenants)
+        }
+    }
+}
+
+extension PoolUsage {
+    /// What it takes of an accelerator in thousandths of a GPU, or of the price of all for -1.
+    fileprivate func amount(_ number: Int) -> Int128 {
+        number < 0 ? usage.price : number == accelerator ? Int128(usage.gpuMilli) : 0
+    }
+}

@@ -1,0 +1,48 @@
+// Who of a shape's jobs is next, and a job's place among all that wait. Follows from the state and the time.
+
+import Model
+
+extension Engine {
+    /// The first job of a shape that is not passed over: its line and its place in the order. Cost: the shape's lines.
+    mutating func head(of shape: ShapeIndex) -> (line: Int, key: OrderKey)? {
+        refreshShares()
+        var best: (line: Int, priority: Int, rank: UInt32, number: JobNumber)?
+        for (at, line) in queue.lines[shape].enumerated() where line.pass == .none {
+            let priority = line.priority + agingPoints(since: line.first.submittedAt)
+            let rank = fairShare.rank(line.tenant)
+            if let best, (-best.priority, best.rank, best.number) < (-priority, rank, line.first.number) { continue }
+            best = (at, priority, rank, line.first.number)
+        }
+        guard let best else { return nil }
+        let tenant = queue.lines[shape][best.line].tenant
+        return (best.line, fairShare.key(priority: best.priority, tenant, best.number, state.tenants))
+    }
+
+    /// A waiting job's place in the order.
+    mutating func key(of job: Job) -> OrderKey {
+        refreshShares()
+        let priority = job.spec.priority + agingPoints(since: job.life.submittedAt)
+        return fairShare.key(priority: priority, tenant(of: job), job.number, state.tenants)
+    }
+
+    /// What a job has won of priority by waiting.
+    func agingPoints(since submittedAt: Timestamp) -> Int {
+        guard settings.agingSeconds > 0, now > submittedAt else { return 0 }
+        let seconds = (now.nanoseconds &- submittedAt.nanoseconds) / 1_000_000_000
+        // Of moments centuries apart the difference wraps.
+        return seconds < 0 ? settings.agingPoints : min(settings.agingPoints, Int(seconds) / settings.agingSeconds)
+    }
+
+    /// Precondition: the job waits or holds capacity.
+    func tenant(of job: Job) -> TenantSlot {
+        guard let slot = state.tenants.slot(of: job.spec.tenant) else {
+            preconditionFailure("a live job has no tenant")
+        }
+        return slot
+    }
+
+    /// With one tenant there is nobody to share with.
+    private mutating func refreshShares() {
+        if state.tenants.count > 1 { fairShare.refresh(state, at: now) }
+    }
+}
