@@ -106,7 +106,8 @@ extension Engine {
     private func isUsedUp(_ budget: Budget, of record: TenantRecord) -> Bool {
         var meter = record.meter
         meter.settle(to: now, record.usage, state.tenants.policy)
-        return budget.gpuHours.map { meter.gpuHours >= $0 } ?? false || budget.microUSD.map { meter.microUSD >= $0 } ?? false
+        return budget.gpuHours.map { meter.gpuHours >= $0 } ?? false
+            || budget.microUSD.map { meter.microUSD >= $0 } ?? false
     }
 
     func placeBar(_ slot: TenantSlot, pool: Int) -> Bar? {
@@ -179,12 +180,15 @@ extension Engine {
         for (tenant, lines) in bars.takeAll().enumerated() where !lines.isEmpty {
             for (shape, priority) in lines {
                 let slot = TenantSlot(tenant)
-                guard let at = queue.line(shape, slot, priority), queue.lines[shape][at].pass == .barred else { continue }
+                guard let at = queue.line(shape, slot, priority), queue.lines[shape][at].pass == .barred else {
+                    continue
+                }
                 let gang = gang(of: shape)
                 if closedPools(slot, gang).isAll {
                     bars.remember(shape, queue.lines[shape][at])
                 } else {
                     queue.lines[shape][at].pass = .none
+                    noteSupply()
                     untried.insert(shape)
                 }
             }

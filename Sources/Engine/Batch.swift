@@ -68,7 +68,7 @@ extension Engine {
             }
         }
         work.tries += UInt64(shapes.count)
-        let key = key(of: jobs[0])
+        let key = ArrivalKey(jobs[0])
         let places = packer.plan(gangs, requests: requests, steps: settings.batchSearchSteps) { [holds] pool in
             holds.keeps(key, from: pool)
         }

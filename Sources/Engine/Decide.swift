@@ -57,9 +57,9 @@ extension Engine {
         // Where equal jobs wait already, the shape does not fit, and this one waits behind or before them. Only a pool
         // held against the first of them may be open to this one, where it goes before them.
         if let shape = queue.index(of: key) {
-            let isFirst = !holds.isEmpty && head(of: shape)?.key.number == number
-            // What bars the others from their pools may not bar its tenant.
-            if !known || isFirst || bars.hasRules && isAlone(number, in: shape) { untried.insert(shape) }
+            // What keeps the others from their pools may not keep this one, where it is of another tenant or priority.
+            let mayDiffer = (!holds.isEmpty || bars.hasRules) && isAlone(number, in: shape)
+            if !known || mayDiffer { untried.insert(shape) }
         }
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
         return .job(job, created: true)

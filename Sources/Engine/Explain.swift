@@ -89,15 +89,14 @@ extension Engine {
         if job.state == .queued, let shape = queue.index(of: key) {
             bars.refresh(state, at: now)
             refreshHolds()
-            let order = self.key(of: job)
             let gang = gang(of: shape)
             // What it will ask for once its patience ends.
             let laterKey = key.isPatient ? ShapeKey(job.spec, asking: job.spec.scope.required) : nil
             let later = laterKey.map { ($0, resolve($0)) }
             for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
-                var blocker = blocker(of: job, order, key, gang, pool: index)
+                var blocker = blocker(of: job, key, gang, pool: index)
                 if let (key, gang) = later, blocker.reason > .heldForOtherJob {
-                    let then = self.blocker(of: job, order, key, gang, pool: index)
+                    let then = self.blocker(of: job, key, gang, pool: index)
                     if then.reason < blocker.reason { blocker = then.whilePatient }
                 }
                 blockers.add(blocker)
@@ -110,7 +109,7 @@ extension Engine {
     }
 
     private mutating func blocker(
-        of job: Job, _ order: OrderKey, _ key: ShapeKey, _ gang: Gang, pool index: Int
+        of job: Job, _ key: ShapeKey, _ gang: Gang, pool index: Int
     ) -> Blocker {
         let pool = state.pools[index]
         func because(
@@ -138,7 +137,7 @@ extension Engine {
             return because(reason, fit: fit, needed: needed, rule: rule)
         }
         if fit >= needed && fitsNow(gang, pool: index) {
-            guard let holder = holds.holder(of: index), holder < order else {
+            guard let holder = holds.holder(of: index), holder < ArrivalKey(job) else {
                 return because(.waitingForTurn, fit: fit, needed: needed)
             }
             return because(.heldForOtherJob, fit: fit, needed: needed, heldFor: state.jobs[holder.number]?.id)

@@ -1,7 +1,6 @@
 // Bounded waiting: whom a pool is held for, once so many placements went past a job that waits.
 // Depends on nothing but the state; what is remembered here only saves looking again.
 
-import HeapModule
 import Model
 import Packing
 
@@ -10,7 +9,7 @@ struct Holds {
     /// A job behind `key` may not use `pool`.
     struct Hold: Equatable {
         let pool: Int
-        let key: OrderKey
+        let key: ArrivalKey
     }
 
     fileprivate(set) var all: [Hold] = []
@@ -24,9 +23,9 @@ struct Holds {
     /// Takes note that the queue changed without a fact.
     mutating func outdate() { revision = nil }
 
-    func holder(of pool: Int) -> OrderKey? { all.first { $0.pool == pool }?.key }
+    func holder(of pool: Int) -> ArrivalKey? { all.first { $0.pool == pool }?.key }
 
-    func keeps(_ key: OrderKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }
+    func keeps(_ key: ArrivalKey, from pool: Int) -> Bool { holder(of: pool).map { $0 < key } ?? false }
 }
 
 extension Engine {
@@ -42,30 +41,34 @@ extension Engine {
         let before = holds.all
         holds.all.removeAll(keepingCapacity: true)
         var overdue = overdueHeads()
-        while holds.all.count < Self.mostHolds, let attempt = overdue.popMin() {
-            guard let job = state.jobs[attempt.key.number] else { continue }
-            for pool in nearestPools(to: attempt.shape, of: tenant(of: job)) {
-                holds.all.append(Holds.Hold(pool: pool, key: attempt.key))
-            }
+        while holds.all.count < Self.mostHolds, let (key, shape, tenant) = overdue.popLast() {
+            for pool in nearestPools(to: shape, of: tenant) { holds.all.append(Holds.Hold(pool: pool, key: key)) }
         }
         // A pool that is held no longer, or for a later job, is open again to some that it was held against.
         for hold in before where holds.holder(of: hold.pool).map({ hold.key < $0 }) ?? true { grown.insert(hold.pool) }
     }
 
-    /// First jobs of shapes that have waited through so many placements.
-    private mutating func overdueHeads() -> Heap<Attempt> {
-        var overdue: [Attempt] = []
+    /// First jobs of shapes that have waited through so many placements, the earliest last: of each shape the earliest that its
+    /// tenant's rules let have a place at all.
+    private mutating func overdueHeads() -> [(key: ArrivalKey, shape: ShapeIndex, tenant: TenantSlot)] {
+        var overdue: [(key: ArrivalKey, shape: ShapeIndex, tenant: TenantSlot)] = []
         var next = UInt64.max
+        // Who waits for a better place does not keep others from it meanwhile.
         for shape in queue.shapes.indices where queue.count(shape) > 0 && !queue[shape].key.isPatient {
-            // Who waits for a better place does not keep others from it meanwhile, nor does one whose tenant may have no more.
-            let first = queue.lines[shape].lazy.filter { $0.pass != .barred }.map(\.first.queuedAtPlacement).min()
-            guard let first else { continue }
-            let due = first + UInt64(settings.placementsBeforeHold)
-            if due <= state.placements, let attempt = attempt(shape) { overdue.append(attempt) }
-            next = min(next, max(due, state.placements + 1))
+            var first: (key: ArrivalKey, tenant: TenantSlot)?
+            for line in queue.lines[shape] where line.pass != .barred {
+                let due = line.first.queuedAtPlacement + UInt64(settings.placementsBeforeHold)
+                next = min(next, max(due, state.placements + 1))
+                if due > state.placements || first.map({ $0.key < line.arrival }) ?? false { continue }
+                // Whether it is barred may not have been found yet.
+                if bars.hasRules && closedPools(line.tenant, gang(of: shape)).isAll { continue }
+                first = (line.arrival, line.tenant)
+            }
+            if let first { overdue.append((first.key, shape, first.tenant)) }
         }
         holds.nextCheck = next
-        return Heap(overdue)
+        overdue.sort { $0.key > $1.key }
+        return overdue
     }
 
     /// The pools not held yet that have most room for the shape, as many as it takes: one, or several for a gang that may

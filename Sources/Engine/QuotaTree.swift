@@ -73,7 +73,7 @@ struct QuotaTree {
                 unit[slot].used += total - below[slot]
                 if slot == 0 { continue }
                 let parent = record.info.parent.index
-                if parent == 0 { assigned += unit[slot].subtree }
+                assigned += unit[slot].nominal
                 unit[parent].subtree += unit[slot].subtree - unit[slot].kept
                 unit[parent].used += max(0, unit[slot].used - unit[slot].kept)
                 below[parent] += total

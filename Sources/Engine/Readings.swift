@@ -100,7 +100,9 @@ extension Engine {
         var heads: [(key: OrderKey, jobs: Int)] = []
         for shape in queue.shapes.indices where queue.count(shape) > 0 {
             // Where all lines are passed over, the first of them stands for the shape.
-            let key = head(of: shape)?.key ?? queue.lines[shape].compactMap { state.jobs[$0.first.number] }
+            let key =
+                head(of: shape)?.key
+                ?? queue.lines[shape].compactMap { state.jobs[$0.first.number] }
                 .map { self.key(of: $0) }.min()
             if let key { heads.append((key, queue.count(shape))) }
         }

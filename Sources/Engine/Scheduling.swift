@@ -99,11 +99,12 @@ extension Engine {
             return .passed
         }
         work.tries += 1
-        guard let placement = find(gang, shape, tenant, closed, first.key) else {
+        guard let placement = find(gang, shape, closed, queue.lines[shape][first.line]) else {
             work.misses += 1
             watchers.watch(shape, gang)
-            if closed.isNone { return .missed }
-            queue.miss(first.line, of: shape)
+            if closed.isNone && holds.isEmpty { return .missed }
+            // Of pools that are held, later ones may use no more.
+            queue.miss(first.line, of: shape, all: closed.isNone && !bars.hasRules)
             return .passed
         }
         emit(.jobPlaced(number: first.key.number, placement: placement), at: at)
@@ -113,8 +114,9 @@ extension Engine {
 
     /// A place for a job among the pools that are open to it, at no more than its tenant's quota.
     private mutating func find(
-        _ gang: Gang, _ shape: ShapeIndex, _ tenant: TenantSlot, _ closed: ClosedPools, _ key: OrderKey
+        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ line: Line
     ) -> Placement? {
+        let key = line.arrival
         var placement = Placement.none
         if closed.isNone && holds.isEmpty {
             guard packer.find(gang, into: &placement, isHeld: { _ in false }) else { return nil }
@@ -124,7 +126,7 @@ extension Engine {
             }
             if !isFound { return nil }
         }
-        if bars.quotas.isEmpty || isWithinQuota(placement, of: tenant) { return placement }
+        if bars.quotas.isEmpty || isWithinQuota(placement, of: line.tenant) { return placement }
         // An elastic gang that takes more than its tenant may is content with its least.
         var least = queue[shape].key
         least.form.shrink()

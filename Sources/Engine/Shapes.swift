@@ -31,6 +31,22 @@ struct ShapeKey: Hashable {
     var isPatient: Bool { form.scope == form.preferred }
 }
 
+/// A job's place by priority and arrival alone, which no time and no other job changes. Smaller is earlier.
+struct ArrivalKey: Hashable, Comparable {
+    let value: UInt64
+
+    init(priority: Int, number: JobNumber) {
+        precondition(number.value < 1 << 48, "job numbers are used up")
+        value = UInt64(Bounds.priority - priority) << 48 | number.value
+    }
+
+    init(_ job: Job) { self.init(priority: job.spec.priority, number: job.number) }
+
+    var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
+
+    static func < (left: ArrivalKey, right: ArrivalKey) -> Bool { left.value < right.value }
+}
+
 /// One shape and its resolved gang.
 struct Shape {
     let key: ShapeKey
@@ -73,6 +89,9 @@ struct Line {
     fileprivate(set) var count = 0
     fileprivate(set) var first: First
     var pass = Pass.none
+
+    /// Of its first job.
+    var arrival: ArrivalKey { ArrivalKey(priority: priority, number: first.number) }
 
     fileprivate init(_ job: Job, _ tenant: TenantSlot) {
         self.tenant = tenant
@@ -132,15 +151,21 @@ struct Queue {
 
     func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
 
+    /// The first job of a shape by arrival.
+    func earliest(_ index: ShapeIndex) -> ArrivalKey? { lines[index].lazy.map(\.arrival).min() }
+
     /// The place of a line among those of its shape.
     func line(_ shape: ShapeIndex, _ tenant: TenantSlot, _ priority: Int) -> Int? {
         lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
     }
 
-    /// Passes a line over until its shape is tried again.
-    mutating func miss(_ line: Int, of shape: ShapeIndex) {
-        lines[shape][line].pass = .missed
+    /// Passes a line over until its shape is tried again, and with it, where `all` is true, those that came later.
+    mutating func miss(_ line: Int, of shape: ShapeIndex, all: Bool) {
+        let arrival = lines[shape][line].arrival
         withMisses.insert(shape)
+        for at in lines[shape].indices where lines[shape][at].pass == .none {
+            if at == line || all && lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
+        }
     }
 
     /// Takes back what was missed of a shape that is to be tried again.

@@ -10,7 +10,9 @@ extension Engine {
         if known == nil, let refusal = makeRoom(for: spec.path, at: at) { return .refused(refusal) }
         emit(.tenantPut(spec: spec), at: at)
         schedule(at: at)
-        guard let slot = state.tenants.slot(of: spec.path) else { preconditionFailure("a tenant that was put is not there") }
+        guard let slot = state.tenants.slot(of: spec.path) else {
+            preconditionFailure("a tenant that was put is not there")
+        }
         return .tenant(slot, created: created)
     }
 
@@ -51,11 +53,10 @@ extension Engine {
             missing += 1
             next = TenantPath.parent(of: name)
         }
+        // The limits of those above hold for a new one, too.
+        if let next, let refusal = admit(next, at: at) { return refusal }
         let limit = settings.limits.tenants
-        if state.tenants.count + missing <= limit {
-            // The limits of those above hold for a new one, too.
-            return next.flatMap { admit($0, at: at) }
-        }
+        if state.tenants.count + missing <= limit { return nil }
         var least: [(remembered: Int128, slot: Int)] = []
         for (slot, record) in state.tenants.records.enumerated().dropFirst() {
             guard let record, record.spec == nil, record.children == 0, record.liveJobs == 0, record.path != next else {
@@ -67,7 +68,7 @@ extension Engine {
         guard least.count >= excess else { return .limitReached(name: "limits.tenants", limit: limit) }
         least.sort { $0 < $1 }
         for (_, slot) in least.prefix(excess) { emit(.tenantRemoved(slot: TenantSlot(slot)), at: at) }
-        return next.flatMap { admit($0, at: at) }
+        return nil
     }
 
     /// Whether a waiting job is the only one of its line.

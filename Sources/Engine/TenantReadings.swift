@@ -83,7 +83,7 @@ extension Engine {
                 let milli = record.gpuMilli(ofAccelerator: number)
                 return milli == 0 ? nil : (name, milli)
             },
-            shareMillionths: UInt64(UInt128(shares.shares[slot.index]) * 1_000_000 >> 40),
+            shareMillionths: UInt64((UInt128(shares.shares[slot.index]) * 1_000_000) >> 40),
             gpuHours: meter.gpuHours, microUSD: meter.microUSD, month: month, jobsAtLimit: jobsAtLimit,
             budgetIsUsedUp: budgetIsUsedUp)
     }

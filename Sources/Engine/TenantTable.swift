@@ -75,6 +75,8 @@ public struct TenantRecord: Sendable {
     }
 
     fileprivate mutating func addOwn(_ change: Int64, ofPool pool: Int) {
+        // Workers without GPUs leave nothing behind that would tell one history from another.
+        if change == 0 { return }
         let at = ownByPool.firstIndex { $0.pool >= pool } ?? ownByPool.count
         if at < ownByPool.count && ownByPool[at].pool == pool {
             ownByPool[at].gpuMilli += change

@@ -132,7 +132,7 @@ extension Engine {
                     hasIdle = true
                     continue
                 }
-                if let holder, let key = head(of: waiting.shape)?.key, holder < key { continue }
+                if let holder, let first = queue.earliest(waiting.shape), holder < first { continue }
                 shapes.insert(waiting.shape)
             }
             // They come back when they wait again and are tried in vain.

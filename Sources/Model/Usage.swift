@@ -181,11 +181,11 @@ public struct Meter: Hashable, Sendable {
     public func add(to digest: inout Digest) {
         digest.add(settledAt)
         for kind in 0..<3 {
-            digest.add(UInt64(truncatingIfNeeded: remembered[kind]))
-            digest.add(UInt64(truncatingIfNeeded: area[kind]))
+            digest.add(remembered[kind])
+            digest.add(area[kind])
         }
-        digest.add(UInt64(truncatingIfNeeded: gpuMilliNanoseconds))
-        digest.add(UInt64(truncatingIfNeeded: priceNanoseconds))
+        digest.add(Int128(truncatingIfNeeded: gpuMilliNanoseconds))
+        digest.add(Int128(truncatingIfNeeded: priceNanoseconds))
     }
 
     public static func == (left: Meter, right: Meter) -> Bool {
@@ -195,6 +195,13 @@ public struct Meter: Hashable, Sendable {
     }
 
     public func hash(into hasher: inout Hasher) { hasher.combine(settledAt) }
+}
+
+extension Digest {
+    fileprivate mutating func add(_ number: Int128) {
+        add(UInt64(truncatingIfNeeded: number))
+        add(UInt64(truncatingIfNeeded: number >> 64))
+    }
 }
 
 extension FairSharePolicy {
@@ -220,7 +227,7 @@ enum Decay {
         if cells >> 16 >= 32 { return 0 }
         var factor: UInt64 = 1 << 62
         for bit in 0..<16 where cells >> Int64(bit) & 1 == 1 {
-            factor = UInt64(UInt128(factor) * UInt128(powers[bit]) >> 62)
+            factor = UInt64((UInt128(factor) * UInt128(powers[bit])) >> 62)
         }
         return Int128(factor >> (30 + UInt64(cells >> 16)))
     }

@@ -168,7 +168,8 @@ public final class RunningService: Sendable {
         do throws(StorageError) {
             let policy = FairSharePolicy(halfLifeSeconds: configuration.scheduler.fairShareHalfLifeSeconds)
             fault = try backend.writer.perform { desk in
-                if desk.state.tenants.policy != policy, case .unwritable(.diskFull) = desk.decide(.setFairShare(policy)) {
+                if desk.state.tenants.policy != policy, case .unwritable(.diskFull) = desk.decide(.setFairShare(policy))
+                {
                     return .storage(.diskFull(path: directory))
                 }
                 for pool in pools where desk.state.slot(named: pool.name).map({ desk.state[$0].spec }) != pool {

@@ -172,7 +172,8 @@ import Testing
         #expect(2...3 ~= workers)
     }
 
-    @Test("Used never goes beyond nominal and borrow limit, nor into what others keep, whatever comes", arguments: 1...8)
+    @Test(
+        "Used never goes beyond nominal and borrow limit, nor into what others keep, whatever comes", arguments: 1...8)
     func conservation(seed: UInt64) {
         var harness = EngineHarness()
         var history = History(seed: seed &+ 900)

@@ -93,11 +93,11 @@ public struct History: Sendable {
     /// A tenant with some of all that a tenant may have, in force now, soon or no more.
     private mutating func tenant(_ state: State) -> TenantSpec {
         var spec = TenantSpec(path: pick(Self.tenants), weight: pick([1, 1, 2, 5]))
-        if chance(percent: 60) {
+        if chance(percent: 50) {
             for unit in [QuotaUnit.microUSDPerHour, .gpuMilli(accelerator: "b200"), .gpuMilli(accelerator: "h100")]
             where chance(percent: 50) {
                 let scale: Int64 = 1000
-                var quota = Quota(unit: unit, nominal: Int64(pick([0, 8, 32, 200])) * scale)
+                var quota = Quota(unit: unit, nominal: Int64(pick([0, 16, 64, 200])) * scale)
                 quota.borrowLimit = pick([nil, nil, 0, 16 * scale])
                 quota.lendLimit = pick([nil, nil, 0, 8 * scale])
                 spec.quotas.append(quota)
@@ -111,8 +111,8 @@ public struct History: Sendable {
                 }
             }
         }
-        if chance(percent: 15) { spec.budget = Budget(gpuHours: Int64(pick(0...2)), isHard: chance(percent: 70)) }
-        if chance(percent: 15) { spec.maxRunningJobs = pick(0...6) }
+        if chance(percent: 15) { spec.budget = Budget(gpuHours: Int64(pick(0...3)), isHard: chance(percent: 50)) }
+        if chance(percent: 15) { spec.maxRunningJobs = pick(1...8) }
         if chance(percent: 15) { spec.maxQueuedJobs = pick(2...12) }
         if chance(percent: 10) { spec.residency = [pick(["east", "gcp/west"])] }
         if chance(percent: 10) { spec.denyProviders = [pick(["aws", "gcp"])] }

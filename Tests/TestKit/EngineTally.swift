@@ -135,7 +135,8 @@ private struct Tally {
                     usage[path, default: .none] += Usage(
                         gpuMilli: milli,
                         price: Int128(milli) * Int128(pools[part.pool.index].spec.priceMicroUSDPerGPUHour),
-                        cpuMillis: workers * Int64(part.need.cpuMillis), memoryMiB: workers * Int64(part.need.memoryMiB))
+                        cpuMillis: workers * Int64(part.need.cpuMillis), memoryMiB: workers * Int64(part.need.memoryMiB)
+                    )
                 }
             }
             return true

@@ -39,7 +39,9 @@ extension Quota {
                 seen.append(quota)
                 return quota
             } ?? []
-        return quotas.sorted { ($0.unit.order, $0.from?.nanoseconds ?? .min) < ($1.unit.order, $1.from?.nanoseconds ?? .min) }
+        return quotas.sorted {
+            ($0.unit.order, $0.from?.nanoseconds ?? .min) < ($1.unit.order, $1.from?.nanoseconds ?? .min)
+        }
     }
 
     private init(_ reader: inout ObjectReader) {
@@ -89,7 +91,8 @@ extension Budget {
             isHard: reader.optionalWord("enforcement", Words.enforcements) ?? false)
         if gpuHours == nil && microUSD == nil && !reader.has("gpuHoursPerMonth") && !reader.has("usdPerMonth") {
             reader.mistake(
-                .missing, "gpuHoursPerMonth", "Give 'gpuHoursPerMonth' or 'usdPerMonth' or both, or leave the budget out.")
+                .missing, "gpuHoursPerMonth",
+                "Give 'gpuHoursPerMonth' or 'usdPerMonth' or both, or leave the budget out.")
         }
     }
 }
@@ -104,7 +107,8 @@ extension ObjectReader {
     fileprivate mutating func usd(_ field: StaticString, isRequired: Bool = false, most: Int64 = Bounds.quotaAmount)
         -> Int64?
     {
-        let expected = "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
+        let expected =
+            "a decimal number of USD with at most six decimals and at most \(most / 1_000_000), like \"3.25\""
         func amount(_ text: String) -> Int64? {
             guard case .success(let micros) = Money.micros(text), (0...most) ~= micros else { return nil }
             return micros

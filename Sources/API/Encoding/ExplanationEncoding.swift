@@ -67,7 +67,8 @@ extension Blocker {
                 "\(count) could hold it, but '\(nearestPool)' is kept for job '\(heldFor ?? "")', which has waited too long."
         case .tenantJobsAtLimit, .budgetUsedUp, .quotaUsedUp: return rule?.sentence ?? ""
         case .placeNotAllowedToTenant:
-            return "\(count) \(are) ruled out by the residency or the denied providers of tenant '\(job.spec.tenant)' or of one above it."
+            return
+                "\(count) \(are) ruled out by the residency or the denied providers of tenant '\(job.spec.tenant)' or of one above it."
         case .capacityBusy:
             return "\(count) \(are) too full: \(place) has room for \(room) now. "
                 + "The job is placed as soon as enough ends there."

@@ -179,7 +179,8 @@ extension TenantRule {
                 + "\(gpus(available)) left with all that it may borrow. It is placed when others of the tenant end or "
                 + "lenders leave more idle."
         case .quota(nil, let needed, let available):
-            return "The job's least gang costs \(decimalString(micros: needed)) USD per hour, and its tenant's quota has "
+            return
+                "The job's least gang costs \(decimalString(micros: needed)) USD per hour, and its tenant's quota has "
                 + "\(decimalString(micros: available)) left with all that it may borrow."
         }
     }

@@ -12,7 +12,8 @@ internal import Model
 
 enum FactTag: UInt8, CaseIterable {
     case poolPut = 1
-    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten, tenantPut, tenantRemoved, fairShareSet
+    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten, tenantPut,
+        tenantRemoved, fairShareSet
 }
 
 extension ByteWriter {
