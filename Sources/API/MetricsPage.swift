@@ -90,11 +90,31 @@ extension MetricsPage {
         counter("berth_snapshots_total", "Snapshots taken.", reading.snapshots)
         gauge("berth_snapshot_revision", "Revision of the newest snapshot.", Int(reading.snapshotRevision))
 
+        tenants(state.tenants)
         pools(reading, state)
         gauge("process_resident_memory_bytes", "Resident memory.", Int(reading.residentBytes))
         gauge(
             "process_start_time_seconds", "Start of the process, Unix time.",
             Int(reading.startedAt.nanoseconds / 1_000_000_000))
+    }
+
+    /// Those that were put: names that jobs bring are without end.
+    private mutating func tenants(_ tenants: TenantTable) {
+        gauge("berth_tenants", "Tenants, with those that jobs only name.", tenants.count)
+        var jobs: [(labels: [(String, String)], value: Int)] = []
+        var gpus: [(labels: [(String, String)], value: Int)] = []
+        for case let record? in tenants.records where record.spec != nil {
+            jobs.append(([("tenant", record.path), ("state", "queued")], record.queuedJobs))
+            jobs.append(([("tenant", record.path), ("state", "running")], record.runningJobs))
+            gpus.append(([("tenant", record.path)], Int(record.usage.gpuMilli)))
+        }
+        samples(
+            "berth_tenant_jobs", "gauge",
+            "Jobs of a tenant that was put and of all below it: queued, or placed and running.",
+            jobs)
+        samples(
+            "berth_tenant_gpu_milli", "gauge",
+            "GPU capacity that a tenant that was put, with all below it, holds, in thousandths of a GPU.", gpus)
     }
 
     private mutating func http(_ reading: ServiceReading, _ routes: [RequestCount]) {

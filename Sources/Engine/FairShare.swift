@@ -21,10 +21,18 @@ struct FairShare {
     func rank(_ slot: TenantSlot) -> UInt32 { slot.index < ranks.count ? ranks[slot.index] : 0 }
 
     /// Takes note of a change of use.
-    mutating func note(_ slot: TenantSlot) { changed.append(slot) }
+    mutating func note(_ slot: TenantSlot) {
+        if isStale { return }
+        changed.append(slot)
+        // Beyond that, to look at all costs no more.
+        if changed.count > 64 { noteAll() }
+    }
 
     /// Takes note that all may have changed: the fleet, a weight, a tenant that came or went.
-    mutating func noteAll() { isStale = true }
+    mutating func noteAll() {
+        isStale = true
+        changed.removeAll(keepingCapacity: true)
+    }
 
     /// Brings shares and ranks up to a moment. Cost: nothing where nothing changed, else the tenants.
     mutating func refresh(_ state: State, at moment: Timestamp) {

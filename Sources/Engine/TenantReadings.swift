@@ -21,7 +21,7 @@ public struct QuotaReading: Hashable, Sendable {
 }
 
 /// What the jobs of a tenant meet now on one accelerator model.
-public struct OutlookReading: Hashable, Sendable {
+public struct OutlookReading: Sendable {
     public let accelerator: String
     /// Pools that the tenant's rules of place allow.
     public let pools: Int
@@ -32,12 +32,6 @@ public struct OutlookReading: Hashable, Sendable {
     public let largestGang: (domain: Int, block: Int, pool: Int)
     /// The most that quota leaves, in thousandths of a GPU; nil where no quota counts it.
     public let quotaLeft: Int64?
-
-    public static func == (left: OutlookReading, right: OutlookReading) -> Bool {
-        left.accelerator == right.accelerator && left.gpusFree == right.gpusFree && left.quotaLeft == right.quotaLeft
-    }
-
-    public func hash(into hasher: inout Hasher) { hasher.combine(accelerator) }
 }
 
 /// All about a tenant at one moment.

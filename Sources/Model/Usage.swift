@@ -67,7 +67,7 @@ public struct Month: Hashable, Comparable, Sendable {
 
 /// What use leaves behind: a memory that halves in each half-life, and what was used up in the month. `usage` since
 /// `settledAt` is still to be added; every call says how much that was.
-public struct Meter: Hashable, Sendable {
+public struct Meter: Equatable, Sendable {
     /// The moment up to which the rest is true.
     public var settledAt: Timestamp
     /// Mean use, weighted by how long ago it was, as of the beginning of the cell of `settledAt`, in 256ths.
@@ -194,7 +194,6 @@ public struct Meter: Hashable, Sendable {
             && (0..<3).allSatisfy { left.remembered[$0] == right.remembered[$0] && left.area[$0] == right.area[$0] }
     }
 
-    public func hash(into hasher: inout Hasher) { hasher.combine(settledAt) }
 }
 
 extension Digest {

@@ -42,6 +42,8 @@ indirect enum JSON: Sendable, CustomStringConvertible {
 
     var string: String? { if case .text(let text) = self { text } else { nil } }
     var int: Int? { if case .integer(let integer) = self { integer } else { nil } }
+    /// An integer is a number, too.
+    var isNumber: Bool { if case .number = self { true } else { int != nil } }
     var bool: Bool? { if case .boolean(let boolean) = self { boolean } else { nil } }
     var array: [JSON] { if case .list(let list) = self { list } else { [] } }
     var isArray: Bool { if case .list = self { true } else { false } }

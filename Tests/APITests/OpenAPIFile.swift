@@ -160,6 +160,7 @@ final class OpenAPIFile: Sendable {
         case "array": value.isArray
         case "string": value.string != nil
         case "integer": value.int != nil
+        case "number": value.isNumber
         case "boolean": value.bool != nil
         default: false
         }

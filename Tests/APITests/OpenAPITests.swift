@@ -122,6 +122,11 @@ import Testing
         #expect(
             file.schema("Placement")["properties"]["parts"]["maxItems"].int == Bounds.groupsPerJob
                 * Bounds.poolsPerSplit)
+        #expect(bounds("TenantRequest", "weight") == [1, Bounds.tenantWeight])
+        #expect(file.schema("TenantRequest")["properties"]["quota"]["maxItems"].int == Bounds.quotasPerTenant)
+        #expect(bounds("Quota", "nominalGPUs") == [0, Int(Bounds.quotaAmount / 1000)])
+        #expect(bounds("Budget", "gpuHoursPerMonth") == [0, Int(Bounds.budgetGPUHours)])
+        #expect(file.schema("TenantPath")["maxLength"].int == Bounds.nameBytes)
         #expect(file.schema("Name")["maxLength"].int == Bounds.nameBytes)
         #expect(file.schema("NodeName")["maxLength"].int == Bounds.nameBytes)
         #expect(file.schema("RegionName")["maxLength"].int == 2 * Bounds.nameBytes + 1)

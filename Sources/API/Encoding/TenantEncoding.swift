@@ -73,7 +73,7 @@ extension JSONWriter {
                 for (accelerator, milli) in reading.used {
                     writer.object { writer in
                         writer.member("accelerator", accelerator)
-                        writer.gpus("GPUs", milli)
+                        writer.gpus("gpus", milli)
                     }
                 }
             }
@@ -124,9 +124,9 @@ extension JSONWriter {
                 writer.object { writer in
                     writer.member("accelerator", reading.accelerator)
                     writer.member("poolCount", reading.pools)
-                    writer.member("GPUs", reading.gpus)
-                    writer.member("freeGPUs", reading.gpusFree)
-                    writer.key("largestGangGPUs")
+                    writer.member("gpus", reading.gpus)
+                    writer.member("gpusFree", reading.gpusFree)
+                    writer.key("largestGang")
                     writer.object { writer in
                         writer.member("domain", reading.largestGang.domain)
                         writer.member("block", reading.largestGang.block)
