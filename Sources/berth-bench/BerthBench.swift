@@ -9,7 +9,7 @@ struct BerthBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
-            PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, JSONCommand.self,
+            PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self, JSONCommand.self,
             JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }
@@ -42,6 +42,15 @@ struct PackingCommand: ParsableCommand {
         bench.allocator = Allocator(count: { berth_allocations() }, trim: { berth_trim() })
         return bench
     }
+}
+
+struct QueueCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "queue", abstract: "A million waiting jobs of a thousand tenants: one more, and one that ends.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show(QueueBench.full.run()) }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -119,6 +128,7 @@ struct AllCommand: ParsableCommand {
             ("packing", { [PackingCommand.bench.run()] }),
             ("topology", { [try traces.topologyReport()] }),
             ("openb", traces.openbReports),
+            ("queue", { QueueBench.full.run() }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),
