@@ -34,13 +34,13 @@ extension Engine {
         refreshHolds()
         var byPriority: [(priority: Int, jobs: [Job])] = []
         for number in numbers {
-            guard let job = state.jobs[number], job.state == .queued,
+            guard let job = state.jobs[number], job.isOpen,
                 let shape = queue.index(of: ShapeKey(job.spec, asking: job.spec.scope.first)), untried.contains(shape)
             else { continue }
-            if let known = byPriority.firstIndex(where: { $0.priority == job.spec.priority }) {
+            if let known = byPriority.firstIndex(where: { $0.priority == job.life.priority }) {
                 byPriority[known].jobs.append(job)
             } else {
-                byPriority.append((job.spec.priority, [job]))
+                byPriority.append((job.life.priority, [job]))
             }
         }
         byPriority.sort { $0.priority > $1.priority }

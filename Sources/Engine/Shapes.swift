@@ -40,7 +40,7 @@ struct QueueKey: Hashable, Comparable {
         value = UInt64(Bounds.priority - priority) << 48 | number.value
     }
 
-    init(_ job: Job) { self.init(priority: job.spec.priority, number: job.number) }
+    init(_ job: Job) { self.init(priority: job.life.priority, number: job.number) }
 
     var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
 
@@ -98,8 +98,8 @@ struct Queue {
         set { shapes[index] = newValue }
     }
 
-    /// How many of a shape's demands no shape with waiting jobs has.
-    func newDemands(of key: ShapeKey) -> Int { key.demands.count { demands[$0] == nil } }
+    /// Whether a shape with waiting jobs has the demand.
+    func has(_ demand: Demand) -> Bool { demands[demand] != nil }
 
     func index(of key: ShapeKey) -> ShapeIndex? { indexByKey[key] }
 

@@ -7,10 +7,15 @@ public enum Command: Sendable {
     case cancel(id: String)
     case start(id: String)
     case finish(id: String, end: JobEnd, message: String)
+    /// Keeps a queued job from being tried until it is released.
+    case hold(id: String)
+    case release(id: String)
+    case putPriorityClass(PriorityClass)
+    case deletePriorityClass(name: String)
     case putPool(PoolSpec)
     case deletePool(name: String)
     case changeNode(pool: String, node: String, action: NodeAction)
-    /// Goes on with placements that an earlier command's budget left for later.
+    /// Goes on with what an earlier command's budget left for later, and with what time has brought.
     case resume
 }
 
@@ -23,6 +28,8 @@ public enum Outcome: Sendable {
     case pool(PoolSlot, created: Bool)
     case poolDeleted(name: String)
     case node(PoolSlot, node: Int, NodeState)
+    case priorityClass(name: String, created: Bool)
+    case priorityClassDeleted(name: String)
     case resumed
     case refused(Refusal)
 }
@@ -39,4 +46,9 @@ public enum Refusal: Hashable, Sendable {
     /// The change needs the pool to be empty, and `jobs` hold some of it.
     case poolInUse(name: String, jobs: Int)
     case limitReached(name: String, limit: Int)
+    /// What a job says does not go with what is there, or with the time: all of it.
+    case invalidJob([SubmitMistake])
+    case priorityClassNotFound(name: String)
+    /// `jobs` that have not ended name it.
+    case priorityClassInUse(name: String, jobs: Int)
 }

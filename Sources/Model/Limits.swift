@@ -32,6 +32,11 @@ public enum Bounds {
     public static let labelValueBytes = 256
     public static let listEntries = 64
     public static let priority = 1000
+    /// Jobs that one job may wait for: bits of a word.
+    public static let dependencies = 64
+    /// Times that a job may name: from 1970 to the end of 2199, so that no sum with a span of seconds leaves the range.
+    public static let moments =
+        Timestamp(nanoseconds: 0)...Timestamp(nanoseconds: 7_258_118_399_999_999_999)
     public static let runtimeSeconds = 10 * 366 * 86_400
     /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
     public static let poolSlots = 4096
@@ -46,6 +51,7 @@ public struct StateLimits: Hashable, Sendable {
     public var endedJobs = 100_000
     /// Distinct shapes of jobs that wait. A job of one more shape is refused.
     public var queuedShapes = 100_000
+    public var priorityClasses = 256
 
     public init() {}
 }

@@ -17,6 +17,18 @@ public struct PoolImage: Sendable {
     }
 }
 
+/// A priority class of the state.
+public struct PriorityClassImage: Sendable {
+    public var spec: PriorityClass
+    /// Of the last fact about it.
+    public var revision: UInt64
+
+    public init(spec: PriorityClass, revision: UInt64) {
+        self.spec = spec
+        self.revision = revision
+    }
+}
+
 /// Everything the engine must remember, at one revision.
 public struct StateImage: Sendable {
     public var revision: UInt64 = 0
@@ -26,6 +38,8 @@ public struct StateImage: Sendable {
     public var placements: UInt64 = 0
     public var digest: UInt64 = 0
     public var mix = DemandMix()
+    /// By rising name.
+    public var priorityClasses: [PriorityClassImage] = []
     /// By slot.
     public var pools: [PoolImage] = []
     /// By rising number.

@@ -50,6 +50,7 @@ public struct Configuration: Equatable, Sendable {
         public var endedJobs = 100_000
         public var queuedShapes = 100_000
         public var queuedDemands = 256
+        public var priorityClasses = 256
         public var batchLines = 20_000
     }
 
@@ -76,6 +77,7 @@ public struct Configuration: Equatable, Sendable {
         settings.limits.endedJobs = limits.endedJobs
         settings.limits.queuedShapes = limits.queuedShapes
         settings.queuedDemands = limits.queuedDemands
+        settings.limits.priorityClasses = limits.priorityClasses
         settings.placementsPerCommand = scheduler.placementsPerCommand
         settings.batchSearchSteps = scheduler.batchSearchSteps
         settings.placementsBeforeHold = scheduler.placementsBeforeHold

@@ -13,6 +13,7 @@ internal import Model
 enum FactTag: UInt8, CaseIterable {
     case poolPut = 1
     case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
+    case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
 }
 
 extension ByteWriter {
@@ -41,15 +42,31 @@ extension ByteWriter {
             self.placement(placement)
         case .jobStarted(let number):
             begin(.jobStarted, number)
-        case .jobEnded(let number, let end, let message):
+        case .jobEnded(let number, let end, let cause, let message):
             begin(.jobEnded, number)
             byte(end.rawValue)
+            byte(cause.rawValue)
             text(message)
         case .jobRequeued(let number, let cause):
             begin(.jobRequeued, number)
             byte(cause.rawValue)
         case .jobForgotten(let number):
             begin(.jobForgotten, number)
+        case .jobHeld(let number):
+            begin(.jobHeld, number)
+        case .jobReleased(let number):
+            begin(.jobReleased, number)
+        case .jobOpened(let number):
+            begin(.jobOpened, number)
+        case .jobDependencyMet(let number, let dependency):
+            begin(.jobDependencyMet, number)
+            signed(dependency)
+        case .priorityClassPut(let spec):
+            byte(FactTag.priorityClassPut.rawValue)
+            self.spec(spec)
+        case .priorityClassDeleted(let name):
+            byte(FactTag.priorityClassDeleted.rawValue)
+            text(name)
         }
     }
 
@@ -86,9 +103,18 @@ extension ByteReader {
         case .jobSubmitted: .jobSubmitted(number: try number(), spec: try jobSpec())
         case .jobPlaced: .jobPlaced(number: try number(), placement: try placement())
         case .jobStarted: .jobStarted(number: try number())
-        case .jobEnded: .jobEnded(number: try number(), end: try choice(JobEnd.self), message: try text())
+        case .jobEnded:
+            .jobEnded(
+                number: try number(), end: try choice(JobEnd.self), cause: try choice(EndCause.self),
+                message: try text())
         case .jobRequeued: .jobRequeued(number: try number(), cause: try choice(RequeueCause.self))
         case .jobForgotten: .jobForgotten(number: try number())
+        case .jobHeld: .jobHeld(number: try number())
+        case .jobReleased: .jobReleased(number: try number())
+        case .jobOpened: .jobOpened(number: try number())
+        case .jobDependencyMet: .jobDependencyMet(number: try number(), dependency: try signed())
+        case .priorityClassPut: .priorityClassPut(try priorityClass())
+        case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         }
     }
 

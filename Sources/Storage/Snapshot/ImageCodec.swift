@@ -1,16 +1,19 @@
 // The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its pools, then its jobs.
 //
-//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, count of pools, count of jobs
+//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, priority classes, count of pools,
+//              count of jobs
 //     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
 //              remembered, entries in use
 //     entry    demand, workers (signed), one byte of tier, accelerators, weight, scarcity
+//     class    specification, revision
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
 //              time submitted (signed, as the difference from the job before), time queued (signed, from submitted),
 //              times placed, started and ended (each may be missing; signed, from submitted), requeues (signed),
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
-//              message
+//              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
+//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -24,6 +27,10 @@ extension ByteWriter {
         varint(image.placements)
         fixed(image.digest)
         mix(image.mix)
+        list(image.priorityClasses) { writer, known in
+            writer.spec(known.spec)
+            writer.varint(known.revision)
+        }
         count(image.pools.count)
         count(image.jobs.count)
     }
@@ -73,6 +80,13 @@ extension ByteWriter {
         varint(life.queuedAtPlacement)
         optional(life.placement) { $0.placement($1) }
         text(life.message)
+        signed(life.openedAt.nanoseconds &- life.queuedAt.nanoseconds)
+        optional(life.endCause) { $0.byte($1.rawValue) }
+        signed(life.priority)
+        byte(life.preemption.rawValue)
+        signed(life.minRuntimeSeconds)
+        byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
+        varint(life.unmet)
     }
 }
 
@@ -106,6 +120,9 @@ struct ImageReader {
         image.placements = try reader.varint()
         image.digest = try reader.fixed(UInt64.self)
         image.mix = try reader.mix()
+        image.priorityClasses = try reader.list(leastBytes: 6) { reader throws(DecodeError) in
+            PriorityClassImage(spec: try reader.priorityClass(), revision: try reader.varint())
+        }
         // A pool and a job take more than 16 bytes each.
         let limit = UInt64(fileBytes / 16)
         let pools = try reader.varint()
@@ -140,6 +157,16 @@ struct ImageReader {
         life.lastRequeue = lastRequeue
         life.placement = try reader.isPresent() ? try reader.placement() : nil
         life.message = try reader.text()
+        life.openedAt = Timestamp(nanoseconds: queuedAt.nanoseconds &+ (try reader.signed64()))
+        life.endCause = try reader.isPresent() ? try reader.choice(EndCause.self) : nil
+        life.priority = try reader.signed()
+        life.preemption = try reader.choice(PreemptionPolicy.self)
+        life.minRuntimeSeconds = try reader.signed()
+        let gates = try reader.byte()
+        guard gates < 4 else { throw reader.fail(.unknownValue(gates, of: "set of gates")) }
+        life.isHeld = gates & 1 == 1
+        life.isEarly = gates & 2 == 2
+        life.unmet = try reader.varint()
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
