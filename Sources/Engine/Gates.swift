@@ -54,45 +54,50 @@ extension Engine {
         guard hasUnsettledGates else { return true }
         var budget = max(1, min(settings.placementsPerCommand, Self.gatesPerCommand))
         while hasUnsettledGates {
-            if budget == 0 { return false }
-            budget -= 1
+            if budget <= 0 { return false }
+            var bytes = 0
             if let timer = timers.nextDecided, timer.at <= at {
-                settle(timer, at: at)
+                bytes = settle(timer, at: at)
             } else if let ended = dependents.nextEnded, let number = dependents.first(after: ended) {
-                judge(number, after: ended, at: at)
+                bytes = judge(number, after: ended, at: at)
             }
+            // A command is one record of the journal.
+            budget -= 1 + bytes / 256
             forgetSurplus(at: at)
         }
         return true
     }
 
-    private mutating func settle(_ timer: Timer, at: Timestamp) {
+    /// Returns the bytes of the message that it wrote.
+    private mutating func settle(_ timer: Timer, at: Timestamp) -> Int {
         guard let job = state.jobs[timer.number] else {
             preconditionFailure("a timer of a job that is not there is set")
         }
         switch timer.kind {
         case .patience: preconditionFailure("the end of patience is not decided")
-        case .opening: emit(.jobOpened(number: job.number), at: at)
-        case .maxWait: fail(job, .maxWait, maxWaitWords(job), at: at)
-        case .deadline: fail(job, .deadlineMissed, job.deadlineWords, at: at)
+        case .opening:
+            emit(.jobOpened(number: job.number), at: at)
+            return 0
+        case .maxWait: return fail(job, .maxWait, maxWaitWords(job), at: at)
+        case .deadline: return fail(job, .deadlineMissed, job.deadlineWords, at: at)
         }
     }
 
-    private mutating func judge(_ number: JobNumber, after ended: JobNumber, at: Timestamp) {
+    private mutating func judge(_ number: JobNumber, after ended: JobNumber, at: Timestamp) -> Int {
         guard let job = state.jobs[number], let other = state.jobs[ended],
             let index = job.unmetDependencies.first(where: { job.spec.after[$0].job == other.id })
         else { preconditionFailure("a job that does not wait is judged") }
         if job.spec.after[index].condition.isMet(by: other.state) {
             emit(.jobDependencyMet(number: number, dependency: index), at: at)
-        } else {
-            fail(
-                job, .dependencyFailed,
-                "It was to follow job '\(other.id)' once that succeeded, and it \(other.state.endWords).", at: at)
+            return 0
         }
+        let message = "It was to follow job '\(other.id)' once that succeeded, and it \(other.state.endWords)."
+        return fail(job, .dependencyFailed, message, at: at)
     }
 
-    private mutating func fail(_ job: Job, _ cause: EndCause, _ message: String, at: Timestamp) {
+    private mutating func fail(_ job: Job, _ cause: EndCause, _ message: String, at: Timestamp) -> Int {
         emit(.jobEnded(number: job.number, end: .failed, cause: cause, message: message), at: at)
+        return message.utf8.count
     }
 
     /// For how long it waited and what stood in the way last, as far as there is room for it.

@@ -74,14 +74,15 @@ extension JobSpec {
         digest.add(maxRuntimeSeconds ?? -1)
         digest.add(labels)
         digest.add(hold ? 1 : 0)
-        digest.add(notBefore)
+        // No job names a time before 1970.
+        digest.add(notBefore.map { Int($0.nanoseconds) } ?? -1)
         digest.add(after.count)
         for dependency in after {
             digest.add(dependency.job)
             digest.add(Int(dependency.condition.rawValue))
         }
         digest.add(maxWaitSeconds ?? -1)
-        digest.add(deadline)
+        digest.add(deadline.map { Int($0.nanoseconds) } ?? -1)
         return digest.value
     }
 }
