@@ -132,7 +132,8 @@ struct Problem {
                     + "Until they end it may change its price, billing, purchase, reservation and labels and grow by whole blocks at its "
                     + "end; nothing else. GET /v1/jobs?pool=\(name)&state=placed,running lists them.")
         case .invalidJob(let mistakes):
-            let failure = JSONFailure.mistakes(mistakes.map { Mistake($0) }, leftOut: 0)
+            let shown = mistakes.prefix(FieldDefaults.mistakes)
+            let failure = JSONFailure.mistakes(shown.map { Mistake($0) }, leftOut: mistakes.count - shown.count)
             self.init(.invalidBody, failure.countedWords)
             self.mistakes = failure
         case .priorityClassNotFound(let name):
