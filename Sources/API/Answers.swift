@@ -53,7 +53,7 @@ extension JSONWriter {
             writer.member("detail", problem.detail)
             if let instance { writer.member("instance", instance) }
             if let state = problem.state { writer.member("state", state) }
-            guard let mistakes else { return }
+            guard let mistakes = mistakes ?? problem.mistakes else { return }
             writer.key("errors")
             writer.array { writer in
                 for mistake in mistakes.mistakes {
@@ -108,10 +108,7 @@ enum Body {
             if case .syntax(let fault) = error {
                 return .problem(Problem(.invalidJSON, "\(place(fault)) Nothing was changed."), nil)
             }
-            let count = error.mistakes.count + error.leftOut
-            let words = count == 1 ? "1 mistake" : "\(count) mistakes"
-            return .problem(
-                Problem(.invalidBody, "The body has \(words); 'errors' lists them. Nothing was changed."), error)
+            return .problem(Problem(.invalidBody, error.countedWords), error)
         }
     }
 

@@ -141,6 +141,12 @@ extension BerthAPI {
 
     func startJob(_ call: Call) throws(ParameterMistake) -> Step { try moveJob(call, .start(id: call.parameters[0])) }
 
+    func holdJob(_ call: Call) throws(ParameterMistake) -> Step { try moveJob(call, .hold(id: call.parameters[0])) }
+
+    func releaseJob(_ call: Call) throws(ParameterMistake) -> Step {
+        try moveJob(call, .release(id: call.parameters[0]))
+    }
+
     private func moveJob(_ call: Call, _ command: Command) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
         if let problem = call.bodyProblem { return .now(problem) }
@@ -287,6 +293,15 @@ extension Call {
             if created { response.add("Location", "/v1/pools/" + pool.spec.name) }
             return response
         case .outcome(.poolDeleted(let name)):
+            return Answer.json(revision: desk.state.revision) { writer in
+                writer.object { writer in
+                    writer.member("name", name)
+                    writer.member("deleted", true)
+                }
+            }
+        case .outcome(.priorityClass(let name, let created)):
+            return answer(priorityClass: name, created: created, desk)
+        case .outcome(.priorityClassDeleted(let name)):
             return Answer.json(revision: desk.state.revision) { writer in
                 writer.object { writer in
                     writer.member("name", name)

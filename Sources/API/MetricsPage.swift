@@ -69,6 +69,9 @@ extension MetricsPage {
             "berth_jobs", "gauge", "Jobs remembered, by state.",
             JobState.allCases.map { ([("state", $0.name)], state.count(of: $0)) })
         gauge("berth_queue_gpus", "GPUs that waiting jobs ask for.", state.gpusQueued)
+        samples(
+            "berth_jobs_gated", "gauge", "Queued jobs that may not be tried, by gate; one may be behind several.",
+            GateKind.allCases.map { ([("gate", "\($0.word)")], state.jobsByGate[Int($0.rawValue)]) })
         gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
         gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
         counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)
@@ -77,6 +80,9 @@ extension MetricsPage {
         counter(
             "berth_requeues_total", "Gangs sent back to the queue by a node that went down or was drained.",
             reading.work.requeues)
+        samples(
+            "berth_jobs_ended_total", "counter", "Jobs ended, by what brought them to their end.",
+            EndCause.allCases.map { ([("cause", "\($0.word)")], Int(reading.work.ends[Int($0.rawValue)])) })
         counter("berth_scheduler_passes_total", "Scheduling passes.", reading.work.passes)
         counter("berth_scheduler_tries_total", "Times a shape was tried.", reading.work.tries)
         counter("berth_scheduler_misses_total", "Tries that found no place.", reading.work.misses)

@@ -3,6 +3,7 @@
 
 import Engine
 public import HTTP
+import JSON
 public import Model
 
 /// What went wrong, as a program may switch on it: `type` is `urn:berth:problem:` and the raw value.
@@ -23,6 +24,8 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case poolInUse = "pool-in-use"
     case tenantInUse = "tenant-in-use"
     case tenantQueueFull = "tenant-queue-full"
+    case priorityClassNotFound = "priority-class-not-found"
+    case priorityClassInUse = "priority-class-in-use"
     case limitReached = "limit-reached"
     case batchTooLong = "batch-too-long"
     case overloaded = "overloaded"
@@ -34,9 +37,9 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound: 404
+        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound, .priorityClassNotFound: 404
         case .methodNotAllowed: 405
-        case .idInUse, .illegalTransition, .poolInUse, .tenantInUse: 409
+        case .idInUse, .illegalTransition, .poolInUse, .tenantInUse, .priorityClassInUse: 409
         case .batchTooLong: 413
         case .unsupportedMediaType: 415
         case .invalidBody: 422
@@ -64,6 +67,8 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .poolInUse: "Jobs hold nodes of this pool"
         case .tenantInUse: "Jobs or tenants are below this tenant"
         case .tenantQueueFull: "As many jobs of this tenant wait as may"
+        case .priorityClassNotFound: "There is no such priority class"
+        case .priorityClassInUse: "Jobs name this priority class"
         case .limitReached: "A limit is reached"
         case .batchTooLong: "The batch has too many lines"
         case .overloaded: "Too many requests wait"
@@ -91,6 +96,8 @@ struct Problem {
     var detail: String
     /// The state that stood in the way, where there is one.
     var state: String?
+    /// Of a body that was right in itself.
+    var mistakes: JSONFailure?
 
     init(_ type: ProblemType, _ detail: String, state: String? = nil) {
         self.type = type
@@ -143,6 +150,19 @@ struct Problem {
                 .tenantQueueFull,
                 "Tenant '\(tenant)' may have \(limit) waiting jobs, those of all tenants below it counted, and has. "
                     + "Wait until some are placed, or raise its 'maxQueuedJobs'.")
+        case .invalidJob(let mistakes):
+            let shown = mistakes.prefix(FieldDefaults.mistakes)
+            let failure = JSONFailure.mistakes(shown.map { Mistake($0) }, leftOut: mistakes.count - shown.count)
+            self.init(.invalidBody, failure.countedWords)
+            self.mistakes = failure
+        case .priorityClassNotFound(let name):
+            self.init(
+                .priorityClassNotFound, "No priority class is called '\(name)'. GET /v1/priority-classes lists them.")
+        case .priorityClassInUse(let name, let jobs):
+            self.init(
+                .priorityClassInUse,
+                "\(jobs) \(jobs == 1 ? "job that has not ended names" : "jobs that have not ended name") the priority class '\(name)'. "
+                    + "It may be deleted when they have ended; it may change before, for jobs that come then.")
         case .limitReached(let name, let limit):
             self.init(
                 .limitReached,
@@ -167,6 +187,42 @@ struct Problem {
     }
 }
 
+extension JSONFailure {
+    /// How many mistakes there are, as a problem's detail.
+    var countedWords: String {
+        let count = mistakes.count + leftOut
+        return
+            "The body has \(count == 1 ? "1 mistake" : "\(count) mistakes"); 'errors' lists them. Nothing was changed."
+    }
+}
+
+extension Mistake {
+    fileprivate init(_ mistake: SubmitMistake) {
+        self.init(pointer: mistake.pointer, code: .invalid, message: mistake.sentence)
+    }
+}
+
+extension SubmitMistake {
+    fileprivate var pointer: String {
+        switch self {
+        case .unknownPriorityClass: "/priorityClass"
+        case .unknownDependency(let index, _): "/after/\(index)/job"
+        case .deadlineTooEarly: "/deadline"
+        }
+    }
+
+    var sentence: String {
+        switch self {
+        case .unknownPriorityClass(let name):
+            "Name a priority class that is there, not \"\(name)\". GET /v1/priority-classes lists them."
+        case .unknownDependency(_, let id):
+            "Name a job that is there, not \"\(id)\": submit it first. Jobs that ended long ago are forgotten."
+        case .deadlineTooEarly(_, let earliestEnd):
+            "Give a deadline of \(earliestEnd.exact) or later: the job cannot end before, even if it starts as soon as it may."
+        }
+    }
+}
+
 extension Refusal {
     /// The refusal in words, as a problem's detail says it.
     public var words: String { Problem(self).detail }
@@ -176,7 +232,7 @@ extension JobState {
     /// What a caller may do to a job in this state.
     fileprivate var whatApplies: String {
         switch self {
-        case .queued: "It is placed as soon as it fits; until then it can only be cancelled."
+        case .queued: "It is placed as soon as it fits; until then it can be held, released or cancelled."
         case .placed: "A placed job can be started or cancelled."
         case .running: "A running job can be finished or cancelled."
         case .succeeded, .failed, .cancelled: "It has ended, and nothing more changes it."

@@ -5,7 +5,8 @@ public import HTTP
 /// What a route does.
 public enum Operation: String, CaseIterable, Sendable {
     case index, openAPI, metrics, livez, readyz, healthz
-    case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob
+    case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob, holdJob, releaseJob
+    case listPriorityClasses, getPriorityClass, putPriorityClass, deletePriorityClass
     case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
     case listTenants, getTenant, putTenant, deleteTenant
@@ -29,6 +30,12 @@ public enum RouteTable {
         (.delete, "/v1/jobs/{id}", .cancelJob),
         (.post, "/v1/jobs/{id}:start", .startJob),
         (.post, "/v1/jobs/{id}:finish", .finishJob),
+        (.post, "/v1/jobs/{id}:hold", .holdJob),
+        (.post, "/v1/jobs/{id}:release", .releaseJob),
+        (.get, "/v1/priority-classes", .listPriorityClasses),
+        (.get, "/v1/priority-classes/{name}", .getPriorityClass),
+        (.put, "/v1/priority-classes/{name}", .putPriorityClass),
+        (.delete, "/v1/priority-classes/{name}", .deletePriorityClass),
         (.get, "/v1/pools", .listPools),
         (.post, "/v1/pools:load", .loadPools),
         (.get, "/v1/pools/{name}", .getPool),

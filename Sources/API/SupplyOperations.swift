@@ -155,6 +155,7 @@ extension BerthAPI {
                 writer.object { writer in
                     writer.member("revision", state.revision)
                     writer.member("jobCount", state.count(of: .queued))
+                    writer.member("gatedJobCount", state.gatedJobs)
                     writer.member("gpus", state.gpusQueued)
                     writer.member("shapeCount", queue.distinct)
                     writer.key("shapes")

@@ -52,6 +52,45 @@ extension BlockReason {
     }
 }
 
+extension PreemptionPolicy {
+    var word: StaticString {
+        switch self {
+        case .never: "never"
+        case .lower: "lower"
+        }
+    }
+}
+
+extension EndCause {
+    var word: StaticString {
+        switch self {
+        case .caller: "caller"
+        case .dependencyFailed: "dependencyFailed"
+        case .maxWait: "maxWait"
+        case .deadlineMissed: "deadlineMissed"
+        }
+    }
+}
+
+extension GateKind {
+    var word: StaticString {
+        switch self {
+        case .held: "held"
+        case .notBefore: "notBefore"
+        case .after: "after"
+        }
+    }
+}
+
+extension DependencyCondition {
+    var word: StaticString {
+        switch self {
+        case .succeeded: "succeeded"
+        case .any: "any"
+        }
+    }
+}
+
 /// The words that a field may have, and what each stands for. Made once, for the sentence about them takes long.
 struct Words<Value: Sendable>: Sendable {
     private let words: [(word: String, value: Value)]
@@ -78,6 +117,14 @@ extension Words<Purchase> {
 
 extension Words<Billing> {
     static let billings = Words(Billing.allCases.map { ("\($0.word)", $0) })
+}
+
+extension Words<PreemptionPolicy> {
+    static let preemptions = Words(PreemptionPolicy.allCases.map { ("\($0.word)", $0) })
+}
+
+extension Words<DependencyCondition> {
+    static let conditions = Words(DependencyCondition.allCases.map { ("\($0.word)", $0) })
 }
 
 extension Words<JobEnd> {

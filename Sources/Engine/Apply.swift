@@ -37,10 +37,7 @@ extension Engine {
             if nodeState == .ready { grown.insert(slot.index) }
             noteSupply()
         case .jobSubmitted(let number, let spec):
-            let life = JobLife(
-                state: .queued, revision: state.revision, submittedAt: at, queuedAt: at,
-                queuedAtPlacement: state.placements)
-            let job = Job(number: number, spec: spec, life: life)
+            let job = Job(number: number, spec: spec, life: firstLife(of: spec, at: at))
             state.nextJobNumber = number.value + 1
             state.insert(job)
             enterQueue(job)
@@ -61,18 +58,25 @@ extension Engine {
                 life.state = .running
                 life.startedAt = at
             }
-        case .jobEnded(let number, let end, let message):
+        case .jobEnded(let number, let end, let cause, let message):
             let before = change(number) { life in
                 life.state = end.state
                 life.endedAt = at
                 life.message = message
+                life.endCause = cause
+                life.isHeld = false
+                life.isEarly = false
+                life.unmet = 0
             }
             leave(before)
+            dependents.noteEnd(of: number)
             ended.append(number)
+            work.ends[Int(cause.rawValue)] += 1
         case .jobRequeued(let number, let cause):
             let before = change(number) { [placements = state.placements] life in
                 life.state = .queued
                 life.queuedAt = at
+                life.openedAt = at
                 life.queuedAtPlacement = placements
                 life.placedAt = nil
                 life.startedAt = nil
@@ -81,7 +85,7 @@ extension Engine {
                 life.lastRequeue = cause
             }
             leave(before)
-            if let job = state.jobs[number] { untried.insert(enterQueue(job)) }
+            if let job = state.jobs[number], let shape = enterQueue(job) { untried.insert(shape) }
             work.requeues += 1
         case .jobForgotten(let number):
             if let job = state.jobs[number] { state.remove(job) }
@@ -96,7 +100,26 @@ extension Engine {
         case .fairShareSet(let policy):
             state.tenants.setPolicy(policy, at: at)
             fairShare.noteAll()
+        case .jobHeld(let number): changeGates(number, at: at) { $0.isHeld = true }
+        case .jobReleased(let number): changeGates(number, at: at) { $0.isHeld = false }
+        case .jobOpened(let number): changeGates(number, at: at) { $0.isEarly = false }
+        case .jobDependencyMet(let number, let dependency):
+            changeGates(number, at: at) { $0.unmet &= ~(1 << UInt64(dependency)) }
+        case .priorityClassPut(let spec): state.put(spec, revision: state.revision)
+        case .priorityClassDeleted(let name): state.deletePriorityClass(named: name)
         }
+    }
+
+    /// Opens or shuts gates of a queued job. One whose last gate opens has come to the queue now.
+    private mutating func changeGates(_ number: JobNumber, at: Timestamp, _ body: (inout JobLife) -> Void) {
+        let before = change(number) { [placements = state.placements] life in
+            let wasGated = life.isGated
+            body(&life)
+            guard wasGated && !life.isGated else { return }
+            life.openedAt = at
+            life.queuedAtPlacement = placements
+        }
+        if let shape = moveInQueue(from: before, to: state.jobs[number]) { untried.insert(shape) }
     }
 
     mutating func putPool(_ spec: PoolSpec, at slot: PoolSlot) {

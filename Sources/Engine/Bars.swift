@@ -168,7 +168,7 @@ extension Engine {
     /// Passes a line over until something changes that may open it.
     mutating func barLine(_ line: Int, of shape: ShapeIndex) {
         bars.remember(shape, queue.lines[shape][line])
-        queue.lines[shape][line].pass = .barred
+        queue.setBarred(line, of: shape, true)
     }
 
     /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost: the barred lines, once after
@@ -187,8 +187,8 @@ extension Engine {
                 if closedPools(slot, gang).isAll {
                     bars.remember(shape, queue.lines[shape][at])
                 } else {
-                    queue.lines[shape][at].pass = .none
-                    noteSupply()
+                    queue.setBarred(at, of: shape, false)
+                    noteEarliest(of: shape)
                     untried.insert(shape)
                 }
             }

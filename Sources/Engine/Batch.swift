@@ -36,15 +36,15 @@ extension Engine {
         guard let tenant = numbers.first.flatMap({ state.jobs[$0]?.spec.tenant }) else { return }
         var byPriority: [(priority: Int, jobs: [Job])] = []
         for number in numbers {
-            guard let job = state.jobs[number], job.state == .queued,
+            guard let job = state.jobs[number], job.isOpen,
                 let shape = queue.index(of: ShapeKey(job.spec, asking: job.spec.scope.first)), untried.contains(shape)
             else { continue }
             // The plan knows no shares, quotas or other rules of tenants.
             if bars.hasRules || job.spec.tenant != tenant { return }
-            if let known = byPriority.firstIndex(where: { $0.priority == job.spec.priority }) {
+            if let known = byPriority.firstIndex(where: { $0.priority == job.life.priority }) {
                 byPriority[known].jobs.append(job)
             } else {
-                byPriority.append((job.spec.priority, [job]))
+                byPriority.append((job.life.priority, [job]))
             }
         }
         byPriority.sort { $0.priority > $1.priority }

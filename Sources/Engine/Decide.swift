@@ -10,6 +10,10 @@ extension Engine {
         case .cancel(let id): return cancel(id, at: at)
         case .start(let id): return start(id, at: at)
         case .finish(let id, let end, let message): return finish(id, end, message: message, at: at)
+        case .hold(let id): return hold(id, at: at)
+        case .release(let id): return release(id, at: at)
+        case .putPriorityClass(let spec): return putPriorityClass(spec, at: at)
+        case .deletePriorityClass(let name): return deletePriorityClass(name, at: at)
         case .putPool(let spec): return putPool(spec, at: at)
         case .deletePool(let name): return deletePool(name, at: at)
         case .changeNode(let pool, let node, let action): return changeNode(node, of: pool, action, at: at)
@@ -39,30 +43,37 @@ extension Engine {
         if state.liveJobs >= settings.limits.liveJobs {
             return .refused(.limitReached(name: "limits.liveJobs", limit: settings.limits.liveJobs))
         }
+        let mistakes = mistakes(in: spec, at: at)
+        if !mistakes.isEmpty { return .refused(.invalidJob(mistakes)) }
         let key = ShapeKey(spec, asking: spec.scope.first)
         let known = queue.index(of: key).map { queue.count($0) > 0 } ?? false
-        if !known {
-            if queue.busy >= settings.limits.queuedShapes {
-                return .refused(.limitReached(name: "limits.queuedShapes", limit: settings.limits.queuedShapes))
-            }
-            let newDemands = queue.newDemands(of: key)
-            if newDemands > 0 && queue.distinctDemands + newDemands > settings.queuedDemands {
-                return .refused(.limitReached(name: "limits.queuedDemands", limit: settings.queuedDemands))
-            }
-        }
+        if !known, let refusal = limitReached(by: key) { return .refused(refusal) }
         if let refusal = admit(spec.tenant, at: at) { return .refused(refusal) }
         let number = JobNumber(state.nextJobNumber)
         if spec.id.isEmpty { spec.id = freshID(number) }
         emit(.jobSubmitted(number: number, spec: spec), at: at)
         // Where equal jobs wait already, the shape does not fit, and this one waits behind or before them. Only a pool
         // held against the first of them may be open to this one, where it goes before them.
-        if let shape = queue.index(of: key) {
+        if state.jobs[number]?.isOpen ?? false, let shape = queue.index(of: key) {
             // What keeps the others from their pools may not keep this one, where it is of another tenant or priority.
             let mayDiffer = (!holds.isEmpty || bars.hasRules) && isAlone(number, in: shape)
             if !known || mayDiffer { untried.insert(shape) }
         }
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }
         return .job(job, created: true)
+    }
+
+    /// Whether a shape that no job in the queue has is one too many. Shapes behind gates and in the queue are counted apart.
+    private func limitReached(by key: ShapeKey) -> Refusal? {
+        if gatedShapes.has(key) { return nil }
+        if queue.busy + gatedShapes.count >= settings.limits.queuedShapes {
+            return .limitReached(name: "limits.queuedShapes", limit: settings.limits.queuedShapes)
+        }
+        let newDemands = key.demands.count { !queue.has($0) && !gatedShapes.has($0) }
+        if newDemands > 0 && queue.distinctDemands + gatedShapes.distinctDemands + newDemands > settings.queuedDemands {
+            return .limitReached(name: "limits.queuedDemands", limit: settings.queuedDemands)
+        }
+        return nil
     }
 
     /// `job-17`, or with more behind it where a caller took that id.
@@ -79,6 +90,27 @@ extension Engine {
                 ? .job(job, created: false) : .refused(.illegalTransition(id: id, state: job.state, action: "start"))
         }
         emit(.jobStarted(number: job.number), at: at)
+        return .job(job, created: false)
+    }
+
+    private mutating func hold(_ id: String, at: Timestamp) -> Outcome {
+        guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
+        guard job.state == .queued else {
+            return .refused(.illegalTransition(id: id, state: job.state, action: "hold"))
+        }
+        if job.life.isHeld { return .job(job, created: false) }
+        emit(.jobHeld(number: job.number), at: at)
+        schedule(at: at)
+        return .job(job, created: false)
+    }
+
+    private mutating func release(_ id: String, at: Timestamp) -> Outcome {
+        guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
+        if job.state.hasEnded { return .refused(.illegalTransition(id: id, state: job.state, action: "release")) }
+        // Said twice, it may be placed already.
+        if !job.life.isHeld { return .job(job, created: false) }
+        emit(.jobReleased(number: job.number), at: at)
+        schedule(at: at)
         return .job(job, created: false)
     }
 
@@ -100,7 +132,7 @@ extension Engine {
     }
 
     private mutating func end(_ job: Job, _ end: JobEnd, message: String, at: Timestamp) -> Outcome {
-        emit(.jobEnded(number: job.number, end: end, message: message), at: at)
+        emit(.jobEnded(number: job.number, end: end, cause: .caller, message: message), at: at)
         // Read before it may be forgotten.
         let ended = state.jobs[job.number] ?? job
         forgetSurplus(at: at)
@@ -109,9 +141,12 @@ extension Engine {
     }
 
     /// Forgets ended jobs beyond the limit, a few at a time where the limit was lowered.
-    private mutating func forgetSurplus(at: Timestamp) {
+    mutating func forgetSurplus(at: Timestamp) {
         for _ in 0..<8 {
-            guard ended.count > settings.limits.endedJobs, let first = ended.first else { return }
+            // Not before all that wait for it are judged by its end.
+            guard ended.count > settings.limits.endedJobs, let first = ended.first, !dependents.isAwaited(first) else {
+                return
+            }
             emit(.jobForgotten(number: first), at: at)
         }
     }

@@ -43,7 +43,9 @@ public struct Engine: ~Copyable {
     public let settings: EngineSettings
     var packer = Packer()
     var queue = Queue()
-    var patience = Patience()
+    var timers = Timers()
+    var dependents = Dependents()
+    var gatedShapes = GatedShapes()
     /// The time of the last command, whether it changed anything or not.
     var now = Timestamp(nanoseconds: 0)
     var places = PlaceNumbers()
@@ -69,8 +71,8 @@ public struct Engine: ~Copyable {
 
     public init(settings: EngineSettings = EngineSettings()) { self.settings = settings }
 
-    /// Whether `Command.resume` would go on with placements that the last command left.
-    public var hasPendingWork: Bool { !grown.isEmpty || !untried.isEmpty || triesAll }
+    /// Whether `Command.resume` would go on with placements or gates that the last command left.
+    public var hasPendingWork: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || hasUnsettledGates }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
     /// durable before anyone hears of them. Nil where nothing changed.
@@ -81,6 +83,8 @@ public struct Engine: ~Copyable {
         let first = state.revision + 1
         advance(to: moment)
         let at = now
+        // What time has brought comes before what is asked.
+        _ = settleGates(at: at)
         let outcome = outcome(of: command, at: at)
         if facts.isEmpty { return (refreshed(outcome), nil) }
         let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)
@@ -110,6 +114,8 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var misses: UInt64 = 0
     public internal(set) var placements: UInt64 = 0
     public internal(set) var requeues: UInt64 = 0
+    /// Jobs ended, by `EndCause.rawValue`.
+    public internal(set) var ends = [UInt64](repeating: 0, count: EndCause.allCases.count)
 
     public init() {}
 }

@@ -6,7 +6,7 @@ import Packing
 
 /// What keeps a waiting job out of a pool. Closed: a program may switch on it. In order of how near the job is to a place.
 public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
-    /// It fits; jobs ahead of it are being placed.
+    /// It fits; jobs ahead of it are being placed, or its gates are not open.
     case waitingForTurn
     /// It fits within the tier that it requires, and waits a while for the smaller one that it prefers.
     case waitingForPreferred
@@ -66,8 +66,10 @@ public enum TenantRule: Hashable, Sendable {
     case quota(accelerator: String?, needed: Int64, available: Int64)
 }
 
-/// All that keeps a job from being placed, nearest to a place first.
+/// All that keeps a job from being placed: its gates, then its reasons, nearest to a place first.
 public struct Explanation: Hashable, Sendable {
+    /// What keeps the job from being tried at all; its blockers are what would stand in the way were it tried now.
+    public let gates: [Gate]
     /// Of the largest group.
     public let workers: Int
     /// The tier that the job asks for now: the preferred one while its patience lasts.
@@ -86,10 +88,11 @@ extension Engine {
         let tier = job.scope(at: now)
         let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
-        if job.state == .queued, let shape = queue.index(of: key) {
+        if job.state == .queued {
             bars.refresh(state, at: now)
             refreshHolds()
-            let gang = gang(of: shape)
+            // A job behind a gate need not have a shape among those that wait.
+            let gang = queue.index(of: key).map { self.gang(of: $0) } ?? resolve(key)
             // What it will ask for once its patience ends.
             let laterKey = key.isPatient ? ShapeKey(job.spec, asking: job.spec.scope.required) : nil
             let later = laterKey.map { ($0, resolve($0)) }
@@ -103,9 +106,10 @@ extension Engine {
             }
         }
         blockers.sort { $0.reason < $1.reason }
-        let settlesAt = job.state == .queued && key.isPatient ? job.patienceEnd : nil
+        let settlesAt = job.isOpen && key.isPatient ? job.patienceEnd : nil
         return Explanation(
-            workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt, blockers: blockers)
+            gates: job.gates, workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt,
+            blockers: blockers)
     }
 
     private mutating func blocker(

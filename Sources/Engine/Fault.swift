@@ -16,16 +16,20 @@ extension Engine {
             return state[slot].nodeStates.indices.contains(node) ? nil : "node \(node) is not in its pool"
         case .jobSubmitted(let number, let spec):
             guard number.value == state.nextJobNumber else { return "job number \(number.value) is not next" }
-            return fault(of: spec, number: number)
+            return fault(of: spec, number: number) ?? faultOfNames(spec)
         case .jobPlaced(let number, let placement):
             if let fault = fault(of: number, .queued) { return fault }
             guard let job = state.jobs[number] else { return nil }
+            if job.life.isGated { return "job \(job.id) is behind a gate" }
             return fault(of: placement, for: job) ?? faultOfNodes(placement)
         case .jobStarted(let number): return fault(of: number, .placed)
-        case .jobEnded(let number, .cancelled, _): return fault(of: number, .queued, .placed, .running)
-        case .jobEnded(let number, _, _): return fault(of: number, .running)
+        case .jobEnded(let number, .cancelled, .caller, _): return fault(of: number, .queued, .placed, .running)
+        case .jobEnded(let number, _, .caller, _): return fault(of: number, .running)
+        case .jobEnded(let number, .failed, _, _): return fault(of: number, .queued)
+        case .jobEnded(let number, _, let cause, _): return "job number \(number.value) ends well by \(cause)"
         case .jobRequeued(let number, _): return fault(of: number, .placed, .running)
         case .jobForgotten(let number):
+            if dependents.isAwaited(number) { return "others wait for job number \(number.value)" }
             return ended.first == number ? nil : "job number \(number.value) is not next to go"
         case .tenantPut(let spec):
             return spec.fault.map { "tenant \(spec.path) \($0)" }
@@ -36,7 +40,31 @@ extension Engine {
             return record.children == 0 && record.liveJobs == 0 ? nil : "tenant \(record.path) is in use"
         case .fairShareSet(let policy):
             return Bounds.halfLifeSeconds ~= policy.halfLifeSeconds ? nil : "the half-life is out of bounds"
+        case .jobHeld(let number): return fault(of: number, .queued) ?? faultOfGate(number) { !$0.life.isHeld }
+        case .jobReleased(let number): return fault(of: number, .queued) ?? faultOfGate(number) { $0.life.isHeld }
+        case .jobOpened(let number): return fault(of: number, .queued) ?? faultOfGate(number) { $0.life.isEarly }
+        case .jobDependencyMet(let number, let dependency):
+            return fault(of: number, .queued) ?? faultOfGate(number) { $0.unmetDependencies.contains(dependency) }
+        case .priorityClassPut(let spec): return spec.fault.map { "priority class \(spec.name) \($0)" }
+        case .priorityClassDeleted(let name):
+            guard let known = state.priorityClass(named: name) else { return "there is no priority class \(name)" }
+            return known.jobs == 0 ? nil : "priority class \(name) is in use"
         }
+    }
+
+    /// A gate opens or shuts once.
+    private func faultOfGate(_ number: JobNumber, _ mayChange: (Job) -> Bool) -> String? {
+        guard let job = state.jobs[number], !mayChange(job) else { return nil }
+        return "that gate of job \(job.id) is so already"
+    }
+
+    /// What a new job names must be there.
+    private func faultOfNames(_ spec: JobSpec) -> String? {
+        if !spec.priorityClass.isEmpty && state.priorityClass(named: spec.priorityClass) == nil {
+            return "job \(spec.id) names the priority class \(spec.priorityClass), which is not there"
+        }
+        let unknown = spec.after.first { state.jobs[$0.job] == nil }
+        return unknown.map { "job \(spec.id) waits for job \($0.job), which is not there" }
     }
 
     private func fault(of number: JobNumber, _ allowed: JobState...) -> String? {

@@ -1,6 +1,7 @@
 // Bounded waiting: whom a pool is held for, once so many placements went past a job that waits.
 // Depends on nothing but the state; what is remembered here only saves looking again.
 
+import HeapModule
 import Model
 import Packing
 
@@ -41,34 +42,59 @@ extension Engine {
         let before = holds.all
         holds.all.removeAll(keepingCapacity: true)
         var overdue = overdueHeads()
-        while holds.all.count < Self.mostHolds, let (key, shape, tenant) = overdue.popLast() {
-            for pool in nearestPools(to: shape, of: tenant) { holds.all.append(Holds.Hold(pool: pool, key: key)) }
+        // Heads that find no pool cost as much as those that do.
+        var tries = 4 * Self.mostHolds
+        while tries > 0, holds.all.count < Self.mostHolds, let attempt = overdue.popMin() {
+            tries -= 1
+            guard let first = openEarliest(of: attempt.shape, attempt.key) else { continue }
+            for pool in nearestPools(to: attempt.shape, of: first.tenant) {
+                holds.all.append(Holds.Hold(pool: pool, key: first.key))
+            }
         }
         // A pool that is held no longer, or for a later job, is open again to some that it was held against.
         for hold in before where holds.holder(of: hold.pool).map({ hold.key < $0 }) ?? true { grown.insert(hold.pool) }
     }
 
-    /// First jobs of shapes that have waited through so many placements, the earliest last: of each shape the earliest that its
-    /// tenant's rules let have a place at all.
-    private mutating func overdueHeads() -> [(key: ArrivalKey, shape: ShapeIndex, tenant: TenantSlot)] {
-        var overdue: [(key: ArrivalKey, shape: ShapeIndex, tenant: TenantSlot)] = []
+    private struct Overdue: Comparable {
+        let key: ArrivalKey
+        let shape: ShapeIndex
+
+        static func < (left: Overdue, right: Overdue) -> Bool { left.key < right.key }
+    }
+
+    /// First jobs of shapes, by arrival, that have waited through so many placements.
+    private mutating func overdueHeads() -> Heap<Overdue> {
+        var overdue: [Overdue] = []
         var next = UInt64.max
-        // Who waits for a better place does not keep others from it meanwhile.
-        for shape in queue.shapes.indices where queue.count(shape) > 0 && !queue[shape].key.isPatient {
-            var first: (key: ArrivalKey, tenant: TenantSlot)?
-            for line in queue.lines[shape] where line.pass != .barred {
-                let due = line.first.queuedAtPlacement + UInt64(settings.placementsBeforeHold)
-                next = min(next, max(due, state.placements + 1))
-                if due > state.placements || first.map({ $0.key < line.arrival }) ?? false { continue }
-                // Whether it is barred may not have been found yet.
-                if bars.hasRules && closedPools(line.tenant, gang(of: shape)).isAll { continue }
-                first = (line.arrival, line.tenant)
-            }
-            if let first { overdue.append((first.key, shape, first.tenant)) }
+        for (shape, first) in queue.earliest.enumerated() {
+            // Who waits for a better place does not keep others from it meanwhile.
+            guard let first, !(queue.shapes[shape]?.isPatient ?? true) else { continue }
+            let due = due(first)
+            if due <= state.placements { overdue.append(Overdue(key: first.key, shape: shape)) }
+            next = min(next, max(due, state.placements + 1))
         }
         holds.nextCheck = next
-        overdue.sort { $0.key > $1.key }
-        return overdue
+        return Heap(overdue)
+    }
+
+    /// The first job of a shape by arrival whose tenant is not barred, which may not have been found yet; nil unless it is
+    /// overdue.
+    private mutating func openEarliest(of shape: ShapeIndex, _ key: ArrivalKey) -> Earliest? {
+        while let first = queue.earliest[shape], due(first) <= state.placements {
+            guard bars.hasRules, closedPools(first.tenant, gang(of: shape)).isAll,
+                let line = queue.line(shape, first.tenant, first.key.priority)
+            else { return first }
+            barLine(line, of: shape)
+        }
+        return nil
+    }
+
+    /// The count of placements after which a job is overdue.
+    private func due(_ first: Earliest) -> UInt64 { first.queuedAtPlacement + UInt64(settings.placementsBeforeHold) }
+
+    /// Takes note that a shape may have another first job than before.
+    mutating func noteEarliest(of shape: ShapeIndex) {
+        if let first = queue.earliest[shape] { holds.nextCheck = min(holds.nextCheck, due(first)) }
     }
 
     /// The pools not held yet that have most room for the shape, as many as it takes: one, or several for a gang that may
@@ -119,11 +145,6 @@ extension Engine {
         case .provider: places[pool].provider == places[other].provider
         case .fleet: true
         }
-    }
-
-    /// Takes note of a job that waits, the last of those that may be overdue.
-    mutating func noteWaiting(_ job: Job) {
-        holds.nextCheck = min(holds.nextCheck, job.life.queuedAtPlacement + UInt64(settings.placementsBeforeHold))
     }
 
     /// Takes note that pools or nodes changed, and with them which holds make sense.

@@ -21,7 +21,7 @@ extension Engine {
     /// A waiting job's place in the order.
     mutating func key(of job: Job) -> OrderKey {
         refreshShares()
-        let priority = job.spec.priority + agingPoints(since: job.life.submittedAt)
+        let priority = job.life.priority + agingPoints(since: job.life.submittedAt)
         return fairShare.key(priority: priority, tenant(of: job), job.number, state.tenants)
     }
 

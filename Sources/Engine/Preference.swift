@@ -78,8 +78,10 @@ extension Engine {
 
     /// Lets go of indexes of demands that nobody waits with, now and then. Outdates gangs.
     mutating func trimIndexes() {
-        if queue.demandsCome < nextTrim { return }
-        nextTrim = queue.demandsCome + Self.demandsPerTrim
+        // Jobs behind gates make indexes when they are explained.
+        let come = queue.demandsCome + gatedShapes.demandsCome
+        if come < nextTrim { return }
+        nextTrim = come + Self.demandsPerTrim
         var demands: Set<Demand> = []
         var claimed: Set<Claim> = []
         for shape in queue.shapes.indices where queue.count(shape) > 0 {

@@ -19,6 +19,13 @@ extension Engine {
         {
             throw .impossibleFact(revision: image.revision, fault)
         }
+        for known in image.priorityClasses {
+            let isNext = state.priorityClasses.last.map { $0.spec.name < known.spec.name } ?? true
+            if let fault = isNext ? known.spec.fault : "is out of order" {
+                throw .impossibleFact(revision: image.revision, "priority class \(known.spec.name) \(fault)")
+            }
+            state.put(known.spec, revision: known.revision)
+        }
         for (index, pool) in image.pools.enumerated() {
             if let fault = restore(pool, at: PoolSlot(index)) {
                 throw .impossibleFact(revision: image.revision, fault)
@@ -61,6 +68,15 @@ extension Engine {
 
     private mutating func restore(_ job: Job) -> String? {
         if let fault = fault(of: job.spec, number: job.number) { return fault }
+        if let fault = job.life.fault(of: job.spec) { return "job \(job.id) \(fault)" }
+        if !job.state.hasEnded && !job.spec.priorityClass.isEmpty
+            && state.priorityClass(named: job.spec.priorityClass) == nil
+        {
+            return "job \(job.id) names a priority class that is not there"
+        }
+        if let index = job.unmetDependencies.first(where: { state.jobs[job.spec.after[$0].job] == nil }) {
+            return "job \(job.id) waits for job \(job.spec.after[index].job), which is not there"
+        }
         if job.number.value >= state.nextJobNumber { return "job number \(job.number.value) is yet to come" }
         switch job.state {
         case .queued:

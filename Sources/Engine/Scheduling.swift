@@ -10,8 +10,10 @@ extension Engine {
     /// that is still far below what a record of the journal may hold.
     static let runsPerCommand = 200_000
 
-    /// Places all that may fit now, earliest first, until nothing does or the command's budget is used.
+    /// Places all that may fit now, earliest first, until nothing does or the command's budget is used. Nothing while there
+    /// are more gates to settle than one command may.
     mutating func schedule(at: Timestamp) {
+        guard settleGates(at: at) else { return }
         // With no budget at all, callers would resume for ever.
         var budget = max(1, settings.placementsPerCommand)
         var runs = Self.runsPerCommand

@@ -40,9 +40,10 @@ struct ArrivalKey: Hashable, Comparable {
         value = UInt64(Bounds.priority - priority) << 48 | number.value
     }
 
-    init(_ job: Job) { self.init(priority: job.spec.priority, number: job.number) }
+    init(_ job: Job) { self.init(priority: job.life.priority, number: job.number) }
 
     var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
+    var priority: Int { Bounds.priority - Int(value >> 48) }
 
     static func < (left: ArrivalKey, right: ArrivalKey) -> Bool { left.value < right.value }
 }
@@ -50,12 +51,16 @@ struct ArrivalKey: Hashable, Comparable {
 /// One shape and its resolved gang.
 struct Shape {
     let key: ShapeKey
+    let isPatient: Bool
     /// Waiting jobs.
     fileprivate(set) var count = 0
     /// Resolved when first needed and again after the pools changed.
     var gang: Gang?
 
-    init(key: ShapeKey) { self.key = key }
+    init(key: ShapeKey) {
+        self.key = key
+        isPatient = key.isPatient
+    }
 }
 
 /// The first waiting job of a line.
@@ -95,8 +100,21 @@ struct Line {
 
     fileprivate init(_ job: Job, _ tenant: TenantSlot) {
         self.tenant = tenant
-        priority = job.spec.priority
+        priority = job.life.priority
         first = First(job)
+    }
+}
+
+/// The first job by arrival among lines.
+struct Earliest {
+    let key: ArrivalKey
+    let tenant: TenantSlot
+    let queuedAtPlacement: UInt64
+
+    fileprivate init(_ line: Line) {
+        key = line.arrival
+        tenant = line.tenant
+        queuedAtPlacement = line.first.queuedAtPlacement
     }
 }
 
@@ -117,7 +135,9 @@ struct Queue {
     private var indexByKey: [ShapeKey: ShapeIndex] = [:]
     private(set) var shapes: [Shape?] = []
     /// By shape. No line is empty.
-    var lines: [[Line]] = []
+    private(set) var lines: [[Line]] = []
+    /// By shape, the first job by arrival of those whose tenants are not barred, and how long it has waited.
+    private(set) var earliest: [Earliest?] = []
     private var lineByKey: [LineKey: Int] = [:]
     /// Shapes with lines that were missed.
     private(set) var withMisses = IndexSet()
@@ -142,8 +162,8 @@ struct Queue {
         set { shapes[index] = newValue }
     }
 
-    /// How many of a shape's demands no shape with waiting jobs has.
-    func newDemands(of key: ShapeKey) -> Int { key.demands.count { demands[$0] == nil } }
+    /// Whether a shape with waiting jobs has the demand.
+    func has(_ demand: Demand) -> Bool { demands[demand] != nil }
 
     func index(of key: ShapeKey) -> ShapeIndex? { indexByKey[key] }
 
@@ -151,12 +171,31 @@ struct Queue {
 
     func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
 
-    /// The first job of a shape by arrival.
-    func earliest(_ index: ShapeIndex) -> ArrivalKey? { lines[index].lazy.map(\.arrival).min() }
-
     /// The place of a line among those of its shape.
     func line(_ shape: ShapeIndex, _ tenant: TenantSlot, _ priority: Int) -> Int? {
         lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
+    }
+
+    /// Passes a line over, or no more, because of its tenant.
+    mutating func setBarred(_ line: Int, of shape: ShapeIndex, _ isBarred: Bool) {
+        lines[shape][line].pass = isBarred ? .barred : .none
+        if isBarred {
+            if earliest[shape]?.key == lines[shape][line].arrival { refreshEarliest(shape) }
+        } else {
+            noteEarliest(shape, line)
+        }
+    }
+
+    private mutating func noteEarliest(_ shape: ShapeIndex, _ line: Int) {
+        let line = lines[shape][line]
+        if line.pass == .barred { return }
+        if earliest[shape].map({ line.arrival < $0.key }) ?? true { earliest[shape] = Earliest(line) }
+    }
+
+    /// Cost: the lines of the shape.
+    private mutating func refreshEarliest(_ shape: ShapeIndex) {
+        earliest[shape] = lines[shape].lazy.filter { $0.pass != .barred }.min { $0.arrival < $1.arrival }
+            .map { Earliest($0) }
     }
 
     /// Passes a line over until its shape is tried again, and with it, where `all` is true, those that came later.
@@ -187,12 +226,13 @@ struct Queue {
             }
         }
         shapes[index]?.count += 1
-        let key = LineKey(shape: index, tenant: tenant, priority: job.spec.priority)
+        let key = LineKey(shape: index, tenant: tenant, priority: job.life.priority)
         let at = lineByKey[key] ?? lines[index].count
         if at == lines[index].count {
             lines[index].append(Line(job, tenant))
             lineByKey[key] = at
         }
+        defer { noteEarliest(index, at) }
         lines[index][at].waiting.insert(job.number)
         lines[index][at].count += 1
         if job.number < lines[index][at].first.number { lines[index][at].first = First(job) }
@@ -204,7 +244,7 @@ struct Queue {
         -> ShapeIndex
     {
         guard let index = indexByKey[ShapeKey(job.spec, asking: scope)],
-            let at = lineByKey[LineKey(shape: index, tenant: tenant, priority: job.spec.priority)]
+            let at = lineByKey[LineKey(shape: index, tenant: tenant, priority: job.life.priority)]
         else { preconditionFailure("a waiting job has no line") }
         shapes[index]?.count -= 1
         lines[index][at].count -= 1
@@ -213,6 +253,7 @@ struct Queue {
         } else {
             refresh(&lines[index][at], without: job.number) { waiting.job($0, asking: scope) }
         }
+        if earliest[index]?.key.number == job.number { refreshEarliest(index) }
         guard count(index) == 0 else { return index }
         idle += 1
         busy -= 1
@@ -260,6 +301,7 @@ struct Queue {
             index = shapes.count
             shapes.append(Shape(key: key))
             lines.append([])
+            earliest.append(nil)
         }
         indexByKey[key] = index
         idle += 1

@@ -37,7 +37,10 @@ extension Topology {
 extension JobSpec {
     /// What the queue and the columns cannot hold.
     var fault: String? {
-        guard 0...Bounds.priority ~= priority else { return "has priority \(priority)" }
+        guard 0...Bounds.priority ~= priority, priorityClass.isEmpty || priority == 0 else {
+            return "has priority \(priority)"
+        }
+        if let fault = faultOfGates { return fault }
         guard 1...Bounds.groupsPerJob ~= workers.count else { return "has \(workers.count) worker groups" }
         for group in workers {
             if let fault = group.fault { return fault }
@@ -57,6 +60,48 @@ extension JobSpec {
         }
         if let exclusive, exclusive != .domain && exclusive != .block { return "is alone in a \(exclusive.name)" }
         return usesSpares && !isPreemptible ? "uses spares and is not preemptible" : nil
+    }
+}
+
+extension JobSpec {
+    fileprivate var faultOfGates: String? {
+        guard 1...Bounds.runtimeSeconds ~= maxRuntimeSeconds ?? 1, 1...Bounds.runtimeSeconds ~= maxWaitSeconds ?? 1
+        else {
+            return "has a span of time out of bounds"
+        }
+        for moment in [notBefore, deadline] {
+            if let moment, !(Bounds.moments ~= moment) { return "has a time out of bounds" }
+        }
+        guard after.count <= Bounds.dependencies, Set(after.map(\.job)).count == after.count else {
+            return "waits for \(after.count) jobs"
+        }
+        return nil
+    }
+}
+
+extension PriorityClass {
+    /// What no body could say.
+    var fault: String? {
+        guard Names.isValid(name), 0...Bounds.priority ~= value, 0...Bounds.runtimeSeconds ~= minRuntimeSeconds,
+            description.utf8.count <= Bounds.messageBytes
+        else { return "is out of bounds" }
+        return nil
+    }
+}
+
+extension JobLife {
+    /// What no history of the job of `spec` leads to.
+    func fault(of spec: JobSpec) -> String? {
+        guard 0...Bounds.priority ~= priority, 0...Bounds.runtimeSeconds ~= minRuntimeSeconds,
+            !spec.priorityClass.isEmpty || priority == spec.priority
+        else { return "has priority \(priority)" }
+        if isGated && state != .queued { return "is \(state.name) behind a gate" }
+        if isEarly && spec.notBefore == nil { return "is early for nothing" }
+        if spec.after.count < 64 && unmet >> UInt64(spec.after.count) != 0 { return "waits for more than it asked" }
+        if (endCause != nil) != state.hasEnded {
+            return "is \(state.name) and its end has \(endCause == nil ? "no" : "a") cause"
+        }
+        return nil
     }
 }
 

@@ -42,6 +42,15 @@ public struct PoolRecord: Sendable {
     }
 }
 
+/// A priority class that is there.
+public struct PriorityClassRecord: Sendable {
+    public internal(set) var spec: PriorityClass
+    /// Revision of the last fact about it.
+    public internal(set) var revision: UInt64
+    /// Jobs that name it and have not ended.
+    public internal(set) var jobs = 0
+}
+
 /// The whole state at one revision.
 public struct State: Sendable {
     public internal(set) var revision: UInt64 = 0
@@ -54,6 +63,12 @@ public struct State: Sendable {
     public internal(set) var placements: UInt64 = 0
     /// Jobs in each state, by `JobState.rawValue`.
     public internal(set) var jobsByState = [Int](repeating: 0, count: JobState.allCases.count)
+    /// Queued jobs that may not be tried, and those behind each kind of gate, by `GateKind.rawValue`; one job may be behind
+    /// several.
+    public internal(set) var gatedJobs = 0
+    public internal(set) var jobsByGate = [Int](repeating: 0, count: GateKind.allCases.count)
+    /// By rising name.
+    public internal(set) var priorityClasses: [PriorityClassRecord] = []
     /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
     public internal(set) var gpuMilliQueued = 0
     /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
@@ -133,6 +148,10 @@ public struct State: Sendable {
 
     private mutating func count(_ job: Job, by change: Int) {
         jobsByState[Int(job.state.rawValue)] += change
+        countGates(job, by: change)
+        if !job.state.hasEnded, let at = classIndex(named: job.spec.priorityClass) {
+            priorityClasses[at].jobs += change
+        }
         if job.state == .queued { gpuMilliQueued += change * job.spec.gpuMilli }
         guard job.state.holdsCapacity, let placement = job.life.placement else { return }
         for part in placement.parts.indices {
@@ -141,6 +160,14 @@ public struct State: Sendable {
             gpuMilliAllocated += milli
         }
         placement.forEachPool { pools[$0.index].jobs += change }
+    }
+
+    private mutating func countGates(_ job: Job, by change: Int) {
+        guard job.state == .queued, job.life.isGated else { return }
+        gatedJobs += change
+        if job.life.isHeld { jobsByGate[Int(GateKind.held.rawValue)] += change }
+        if job.life.isEarly { jobsByGate[Int(GateKind.notBefore.rawValue)] += change }
+        if job.life.unmet != 0 { jobsByGate[Int(GateKind.after.rawValue)] += change }
     }
 
     mutating func putPool(_ info: PoolInfo, at slot: PoolSlot) {
@@ -199,6 +226,46 @@ public struct State: Sendable {
     }
 }
 
+extension State {
+    public func priorityClass(named name: String) -> PriorityClassRecord? {
+        classIndex(named: name).map { priorityClasses[$0] }
+    }
+
+    private func classIndex(named name: String) -> Int? {
+        let at = classPlace(of: name)
+        return at < priorityClasses.count && priorityClasses[at].spec.name == name ? at : nil
+    }
+
+    /// Where a class of this name stands or would stand.
+    private func classPlace(of name: String) -> Int {
+        if name.isEmpty { return priorityClasses.count }
+        var low = 0
+        var high = priorityClasses.count
+        while low < high {
+            let middle = (low + high) / 2
+            if priorityClasses[middle].spec.name < name { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
+
+    mutating func put(_ spec: PriorityClass, revision: UInt64) {
+        let at = classPlace(of: spec.name)
+        if classIndex(named: spec.name) == nil {
+            priorityClasses.insert(PriorityClassRecord(spec: spec, revision: revision), at: at)
+        } else {
+            itemDigests &-= priorityClasses[at].spec.digest
+            priorityClasses[at].spec = spec
+            priorityClasses[at].revision = revision
+        }
+        itemDigests &+= spec.digest
+    }
+
+    mutating func deletePriorityClass(named name: String) {
+        guard let at = classIndex(named: name) else { return }
+        itemDigests &-= priorityClasses.remove(at: at).spec.digest
+    }
+}
+
 extension Placement {
     /// The pools in which the gang stands, each once.
     func forEachPool(_ body: (PoolSlot) -> Void) {
@@ -220,6 +287,7 @@ extension State {
         image.mix = mix
         image.fairShare = tenants.policy
         image.tenants = tenants.image
+        image.priorityClasses = priorityClasses.map { PriorityClassImage(spec: $0.spec, revision: $0.revision) }
         image.pools = pools.map { pool in
             PoolImage(
                 spec: pool.spec, isDeleted: pool.isDeleted, revision: pool.revision,

@@ -132,7 +132,7 @@ extension Engine {
                     hasIdle = true
                     continue
                 }
-                if let holder, let first = queue.earliest(waiting.shape), holder < first { continue }
+                if let holder, let first = queue.earliest[waiting.shape]?.key, holder < first { continue }
                 shapes.insert(waiting.shape)
             }
             // They come back when they wait again and are tried in vain.

@@ -7,13 +7,18 @@ public enum Command: Sendable {
     case cancel(id: String)
     case start(id: String)
     case finish(id: String, end: JobEnd, message: String)
+    /// Keeps a queued job from being tried until it is released.
+    case hold(id: String)
+    case release(id: String)
+    case putPriorityClass(PriorityClass)
+    case deletePriorityClass(name: String)
     case putPool(PoolSpec)
     case deletePool(name: String)
     case changeNode(pool: String, node: String, action: NodeAction)
     case putTenant(TenantSpec)
     case deleteTenant(path: String)
     case setFairShare(FairSharePolicy)
-    /// Goes on with placements that an earlier command's budget left for later.
+    /// Goes on with what an earlier command's budget left for later, and with what time has brought.
     case resume
 }
 
@@ -29,6 +34,8 @@ public enum Outcome: Sendable {
     case tenant(TenantSlot, created: Bool)
     case tenantDeleted(path: String)
     case fairShare(FairSharePolicy)
+    case priorityClass(name: String, created: Bool)
+    case priorityClassDeleted(name: String)
     case resumed
     case refused(Refusal)
 }
@@ -50,4 +57,9 @@ public enum Refusal: Hashable, Sendable {
     /// As many jobs of `tenant`, or of those below it, wait as may.
     case tenantQueueFull(tenant: String, limit: Int)
     case limitReached(name: String, limit: Int)
+    /// What a job says does not go with what is there, or with the time: all of it.
+    case invalidJob([SubmitMistake])
+    case priorityClassNotFound(name: String)
+    /// `jobs` that have not ended name it.
+    case priorityClassInUse(name: String, jobs: Int)
 }

@@ -40,6 +40,7 @@ extension JobSpec {
         digest.add(name)
         digest.add(tenant)
         digest.add(priority)
+        digest.add(priorityClass)
         digest.add(workers.count)
         for group in workers {
             digest.add(group.name)
@@ -72,6 +73,29 @@ extension JobSpec {
         }
         digest.add(maxRuntimeSeconds ?? -1)
         digest.add(labels)
+        digest.add(hold ? 1 : 0)
+        // No job names a time before 1970.
+        digest.add(notBefore.map { Int($0.nanoseconds) } ?? -1)
+        digest.add(after.count)
+        for dependency in after {
+            digest.add(dependency.job)
+            digest.add(Int(dependency.condition.rawValue))
+        }
+        digest.add(maxWaitSeconds ?? -1)
+        digest.add(deadline.map { Int($0.nanoseconds) } ?? -1)
+        return digest.value
+    }
+}
+
+extension PriorityClass {
+    /// The part of the state digest of this class.
+    public var digest: UInt64 {
+        var digest = Digest(seed: 7)
+        digest.add(name)
+        digest.add(value)
+        digest.add(Int(preemption.rawValue))
+        digest.add(minRuntimeSeconds)
+        digest.add(description)
         return digest.value
     }
 }
@@ -110,6 +134,13 @@ extension JobLife {
         digest.add(lastRequeue.map { Int($0.rawValue) } ?? -1)
         digest.add(queuedAtPlacement)
         digest.add(message)
+        digest.add(openedAt)
+        digest.add(endCause.map { Int($0.rawValue) } ?? -1)
+        digest.add(priority)
+        digest.add(Int(preemption.rawValue))
+        digest.add(minRuntimeSeconds)
+        digest.add((isHeld ? 1 : 0) | (isEarly ? 2 : 0))
+        digest.add(unmet)
         if let placement { placement.add(to: &digest) }
         return digest.value
     }

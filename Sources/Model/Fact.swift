@@ -10,7 +10,7 @@ public enum Fact: Hashable, Sendable {
     case jobSubmitted(number: JobNumber, spec: JobSpec)
     case jobPlaced(number: JobNumber, placement: Placement)
     case jobStarted(number: JobNumber)
-    case jobEnded(number: JobNumber, end: JobEnd, message: String)
+    case jobEnded(number: JobNumber, end: JobEnd, cause: EndCause, message: String)
     case jobRequeued(number: JobNumber, cause: RequeueCause)
     /// An ended job left the memory, for it was beyond the limit of ended jobs.
     case jobForgotten(number: JobNumber)
@@ -19,6 +19,16 @@ public enum Fact: Hashable, Sendable {
     /// A tenant with nothing below it and no live job left the tree, and what is remembered of its use with it.
     case tenantRemoved(slot: TenantSlot)
     case fairShareSet(FairSharePolicy)
+    /// A queued job is not tried until it is released.
+    case jobHeld(number: JobNumber)
+    case jobReleased(number: JobNumber)
+    /// The `notBefore` of a queued job has come.
+    case jobOpened(number: JobNumber)
+    /// A job that a queued one waits for ended as that one asked: the one at index `dependency` of its `after`.
+    case jobDependencyMet(number: JobNumber, dependency: Int)
+    /// A priority class was added or changed, for jobs that come from now on.
+    case priorityClassPut(PriorityClass)
+    case priorityClassDeleted(name: String)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -146,8 +146,10 @@ public struct JobSpec: Hashable, Sendable {
     public var id: String
     public var name: String
     public var tenant: String
-    /// 0...1000, higher first.
+    /// 0...1000, higher first; 0 where a class is named.
     public var priority: Int
+    /// The class that gives the priority; empty where the job says its own.
+    public var priorityClass: String
     public var workers: [WorkerGroup]
     /// In order of preference; empty means any, at equal speed.
     public var accelerators: [Accelerator]
@@ -168,18 +170,31 @@ public struct JobSpec: Hashable, Sendable {
     public var maxRuntimeSeconds: Int?
     /// Ordered by name.
     public var labels: [Label]
+    /// Submitted as held: not tried until it is released.
+    public var hold: Bool
+    /// Not tried before.
+    public var notBefore: Timestamp?
+    /// Not tried before these ended; each job once.
+    public var after: [Dependency]
+    /// How long it may be queued, from its submission or from `notBefore`.
+    public var maxWaitSeconds: Int?
+    /// When it must have ended.
+    public var deadline: Timestamp?
 
     public init(
-        id: String = "", name: String = "", tenant: String = "default", priority: Int = 0, workers: [WorkerGroup],
+        id: String = "", name: String = "", tenant: String = "default", priority: Int = 0,
+        priorityClass: String = "", workers: [WorkerGroup],
         accelerators: [Accelerator] = [], scaleBySpeed: Bool = false, scope: Scope = .pool, split: Split? = nil,
         exclusive: Tier? = nil, isPreemptible: Bool = false, usesSpares: Bool = false,
         allow: PlaceList = PlaceList(), deny: PlaceList = PlaceList(), maxRuntimeSeconds: Int? = nil,
-        labels: [Label] = []
+        labels: [Label] = [], hold: Bool = false, notBefore: Timestamp? = nil, after: [Dependency] = [],
+        maxWaitSeconds: Int? = nil, deadline: Timestamp? = nil
     ) {
         self.id = id
         self.name = name
         self.tenant = tenant
         self.priority = priority
+        self.priorityClass = priorityClass
         self.workers = workers
         self.accelerators = accelerators
         self.scaleBySpeed = scaleBySpeed
@@ -192,6 +207,11 @@ public struct JobSpec: Hashable, Sendable {
         self.deny = deny
         self.maxRuntimeSeconds = maxRuntimeSeconds
         self.labels = labels
+        self.hold = hold
+        self.notBefore = notBefore
+        self.after = after
+        self.maxWaitSeconds = maxWaitSeconds
+        self.deadline = deadline
     }
 
     /// GPUs of the least gang in thousandths, before any scaling by speed.
@@ -279,21 +299,34 @@ public struct JobLife: Hashable, Sendable {
     /// Revision of the last fact about this job.
     public var revision: UInt64
     public var submittedAt: Timestamp
-    /// When it last entered the queue.
+    /// When it last entered the queue, whether it could be tried or not.
     public var queuedAt: Timestamp
+    /// When it could last be tried: its patience counts from then. Until its gates open, when it entered the queue.
+    public var openedAt: Timestamp
     public var placedAt: Timestamp?
     public var startedAt: Timestamp?
     public var endedAt: Timestamp?
     /// How often it lost its place to a node that went down or was drained.
     public var requeues: Int = 0
     public var lastRequeue: RequeueCause?
-    /// How many placements of any job the engine had made when this one entered the queue; from it follows how
+    /// How many placements of any job the engine had made when this one could first be tried; from it follows how
     /// often the job can have been passed over.
     public var queuedAtPlacement: UInt64
     /// Held while placed or running; kept afterwards so that one can tell where an ended job ran.
     public var placement: Placement?
-    /// What the caller said at the end.
+    /// What the caller said at the end, or why Berth ended it.
     public var message: String = ""
+    public var endCause: EndCause?
+    /// Its own, or that of its class when it was submitted; and what else that class said then.
+    public var priority: Int = 0
+    public var preemption: PreemptionPolicy = .lower
+    public var minRuntimeSeconds: Int = 0
+    /// Held by its caller. Like the next two only while it is queued.
+    public var isHeld: Bool = false
+    /// Its `notBefore` is yet to come.
+    public var isEarly: Bool = false
+    /// One bit for each of its `after` that is not met.
+    public var unmet: UInt64 = 0
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64
@@ -302,6 +335,7 @@ public struct JobLife: Hashable, Sendable {
         self.revision = revision
         self.submittedAt = submittedAt
         self.queuedAt = queuedAt
+        openedAt = queuedAt
         self.queuedAtPlacement = queuedAtPlacement
     }
 }

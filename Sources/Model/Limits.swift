@@ -42,6 +42,11 @@ public enum Bounds {
     public static let budgetMicroUSD: Int64 = 1 << 60
     public static let halfLifeSeconds = 60...366 * 86_400
     public static let priority = 1000
+    /// Jobs that one job may wait for: bits of a word.
+    public static let dependencies = 64
+    /// Times that a job may name: from 1970 to the end of 2199, so that no sum with a span of seconds leaves the range.
+    public static let moments =
+        Timestamp(nanoseconds: 0)...Timestamp(nanoseconds: 7_258_118_399_999_999_999)
     public static let runtimeSeconds = 10 * 366 * 86_400
     /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
     public static let poolSlots = 4096
@@ -59,6 +64,7 @@ public struct StateLimits: Hashable, Sendable {
     /// Tenants, those that were put and those that jobs only name. One more is refused unless one that was only named,
     /// and has no job, can be forgotten for it.
     public var tenants = 10_000
+    public var priorityClasses = 256
 
     public init() {}
 }

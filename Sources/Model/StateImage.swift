@@ -30,6 +30,18 @@ public struct TenantImage: Sendable {
     }
 }
 
+/// A priority class of the state.
+public struct PriorityClassImage: Sendable {
+    public var spec: PriorityClass
+    /// Of the last fact about it.
+    public var revision: UInt64
+
+    public init(spec: PriorityClass, revision: UInt64) {
+        self.spec = spec
+        self.revision = revision
+    }
+}
+
 /// Everything the engine must remember, at one revision.
 public struct StateImage: Sendable {
     public var revision: UInt64 = 0
@@ -42,6 +54,8 @@ public struct StateImage: Sendable {
     public var fairShare = FairSharePolicy()
     /// By slot; vacant ones are nil. The first is the fleet as a whole.
     public var tenants: [TenantImage?] = []
+    /// By rising name.
+    public var priorityClasses: [PriorityClassImage] = []
     /// By slot.
     public var pools: [PoolImage] = []
     /// By rising number.

@@ -11,6 +11,13 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The time from `earlier` to here, in nanoseconds, negative when `earlier` is later.
     public func nanoseconds(since earlier: Timestamp) -> Int64 { nanoseconds - earlier.nanoseconds }
+
+    /// So many seconds later, or earlier; where that is out of reach, the end of time on that side.
+    public func adding(seconds: Int) -> Timestamp {
+        let (span, isLong) = Int64(seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isBeyond) = nanoseconds.addingReportingOverflow(span)
+        return Timestamp(nanoseconds: isLong || isBeyond ? (seconds < 0 ? .min : .max) : sum)
+    }
 }
 
 extension Timestamp: CustomStringConvertible {
@@ -22,8 +29,16 @@ extension Timestamp: CustomStringConvertible {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// Gives the bytes of `description` one by one, so that a writer needs no string.
-    public func write(_ emit: (UInt8) -> Void) {
+    /// RFC 3339 in UTC with milliseconds, or with nanoseconds where milliseconds are not all of it: what a caller gave
+    /// comes back as the same moment.
+    public var exact: String {
+        var bytes: [UInt8] = []
+        write(exactly: true) { bytes.append($0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Gives the bytes of `description`, or of `exact`, one by one, so that a writer needs no string.
+    public func write(exactly: Bool = false, _ emit: (UInt8) -> Void) {
         let nanosecondsPerDay: Int64 = 86_400_000_000_000
         let (day, timeOfDay) = Timestamp.floorDivide(nanoseconds, by: nanosecondsPerDay)
         let date = CivilDate(daysSince1970: day)
@@ -48,7 +63,11 @@ extension Timestamp: CustomStringConvertible {
         emit(58)
         digits(seconds % 60, 2)
         emit(46)
-        digits(timeOfDay / 1_000_000 % 1000, 3)
+        if exactly && timeOfDay % 1_000_000 != 0 {
+            digits(timeOfDay % 1_000_000_000, 9)
+        } else {
+            digits(timeOfDay / 1_000_000 % 1000, 3)
+        }
         emit(90)
     }
 

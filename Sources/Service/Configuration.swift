@@ -58,6 +58,7 @@ public struct Configuration: Equatable, Sendable {
         public var queuedDemands = 256
         /// Tenants, with those that jobs only name.
         public var tenants = 10_000
+        public var priorityClasses = 256
         public var batchLines = 20_000
     }
 
@@ -85,6 +86,7 @@ public struct Configuration: Equatable, Sendable {
         settings.limits.queuedShapes = limits.queuedShapes
         settings.queuedDemands = limits.queuedDemands
         settings.limits.tenants = limits.tenants
+        settings.limits.priorityClasses = limits.priorityClasses
         settings.placementsPerCommand = scheduler.placementsPerCommand
         settings.batchSearchSteps = scheduler.batchSearchSteps
         settings.placementsBeforeHold = scheduler.placementsBeforeHold

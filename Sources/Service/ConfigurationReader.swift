@@ -54,6 +54,7 @@ extension Configuration {
             limits.set(&self.limits.queuedShapes, "queuedShapes", 1...10_000_000)
             limits.set(&self.limits.queuedDemands, "queuedDemands", 1...65_536)
             limits.set(&self.limits.tenants, "tenants", 1...1_000_000)
+            limits.set(&self.limits.priorityClasses, "priorityClasses", 0...10_000)
             limits.set(&self.limits.batchLines, "batchLines", 1...10_000_000)
         }
         reader.optionalObject("log") { log in

@@ -99,14 +99,14 @@ extension Writer {
             }
         }
 
-        /// Whether there are placements to go on with, or jobs whose patience is over. On a full disk they wait for room,
+        /// Whether there are placements to go on with, or jobs to which time has come. On a full disk they wait for room,
         /// or the writer would spin.
         private var goesOn: Bool {
             guard case .writing = mode else { return false }
             return engine.hasPendingWork || engine.nextDeadline.map { $0 <= SystemClock.now() } ?? false
         }
 
-        /// Sees to a batch when the next waiting job's patience ends, also where no command comes until then.
+        /// Sees to a batch when time brings something to a waiting job, also where no command comes until then.
         func setAlarm(on queue: DispatchQueue, _ ring: @escaping @Sendable () -> Void) {
             guard case .writing = mode, let deadline = engine.nextDeadline else {
                 alarm?.set(for: nil)
@@ -320,6 +320,7 @@ extension JobSpec {
                 for name in names { bytes += name.utf8.count + 4 }
             }
         }
+        for dependency in after { bytes += dependency.job.utf8.count + 8 }
         for label in labels { bytes += label.name.utf8.count + label.value.utf8.count + 8 }
         return bytes
     }

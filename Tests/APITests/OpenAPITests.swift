@@ -53,6 +53,10 @@ import Testing
         #expect(types == ProblemType.allCases.map { "urn:berth:problem:" + $0.rawValue })
         #expect(words(file.schema("LineProblem")["properties"]["type"]) == types)
         #expect(words(file.schema("BlockReason")) == BlockReason.allCases.map { "\($0)" } + ["noPools"])
+        #expect(words(file.schema("GateKind")) == GateKind.allCases.map { "\($0)" })
+        #expect(words(file.schema("EndCause")) == EndCause.allCases.map { "\($0)" })
+        #expect(words(file.schema("PreemptionPolicy")) == PreemptionPolicy.allCases.map { "\($0)" })
+        #expect(words(file.schema("DependencyCondition")) == DependencyCondition.allCases.map { "\($0)" })
         #expect(words(file.schema("JobState")) == JobState.allCases.map(\.name))
         #expect(words(file.schema("RequeueCause")) == RequeueCause.allCases.map { "\($0)" })
         #expect(words(file.schema("Billing")) == Billing.allCases.map { "\($0)" })
@@ -99,6 +103,17 @@ import Testing
         }
         #expect(bounds("JobRequest", "priority") == [0, Bounds.priority])
         #expect(bounds("JobRequest", "maxRuntimeSeconds") == [1, Bounds.runtimeSeconds])
+        for job in ["JobRequest", "Job"] {
+            #expect(bounds(job, "maxWaitSeconds") == [1, Bounds.runtimeSeconds])
+            #expect(file.schema(job)["properties"]["after"]["maxItems"].int == Bounds.dependencies)
+        }
+        #expect(bounds("Job", "minRuntimeSeconds") == [0, Bounds.runtimeSeconds])
+        for known in ["PriorityClassRequest", "PriorityClass"] {
+            #expect(bounds(known, "value") == [0, Bounds.priority])
+            #expect(bounds(known, "minRuntimeSeconds") == [0, Bounds.runtimeSeconds])
+            #expect(file.schema(known)["properties"]["description"]["maxLength"].int == Bounds.messageBytes)
+        }
+        #expect(file.schema("Gate")["properties"]["jobs"]["maxItems"].int == Bounds.dependencies)
         #expect(bounds("NodeShape", "gpus") == [1, Bounds.gpusPerNode])
         #expect(bounds("NodeShape", "cpuMillis") == [0, Bounds.cpuMillisPerNode])
         #expect(bounds("NodeShape", "memoryMiB") == [0, Bounds.memoryMiBPerNode])
@@ -147,7 +162,8 @@ import Testing
     @Test func `the examples of bodies are taken by the service`() throws {
         let caller = try APICaller()
         for (method, path, target) in [
-            (HTTPMethod.put, "/v1/pools/{name}", "/v1/pools/aws-use1-gb200"), (.post, "/v1/jobs", "/v1/jobs"),
+            (HTTPMethod.put, "/v1/priority-classes/{name}", "/v1/priority-classes/urgent"),
+            (.put, "/v1/pools/{name}", "/v1/pools/aws-use1-gb200"), (.post, "/v1/jobs", "/v1/jobs"),
             (.post, "/v1/pools:load", "/v1/pools:load"),
         ] {
             let examples = file.root["paths"][path][method.name.lowercased()]["requestBody"]["content"][

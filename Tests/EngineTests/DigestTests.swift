@@ -7,7 +7,7 @@ import Testing
 
 @Suite struct DigestTests {
     static let spec = JobSpec(
-        id: "a", name: "n", tenant: "t", priority: 1,
+        id: "a", name: "n", tenant: "t", priority: 1, priorityClass: "c",
         workers: [
             WorkerGroup(
                 name: "w", count: 2, demand: Demand(gpus: 4, cpuMillis: 5, memoryMiB: 6),
@@ -16,7 +16,8 @@ import Testing
         accelerators: [Accelerator("h100")], scope: Scope(.provider, preferred: .block, patienceSeconds: 5),
         split: Split(maxPools: 3), exclusive: .block, allow: PlaceList(providers: ["p"], regions: ["r"], pools: ["o"]),
         deny: PlaceList(providers: ["P"], regions: ["R"], pools: ["O"]), maxRuntimeSeconds: 9,
-        labels: [Label(name: "l", value: "v")])
+        labels: [Label(name: "l", value: "v")], notBefore: Timestamp(nanoseconds: 50),
+        after: [Dependency(job: "d")], maxWaitSeconds: 8, deadline: Timestamp(nanoseconds: 900))
 
     static let placement = Placement(
         tier: .domain, exclusive: .block, cost: PlacementCost(price: 1, fragmentation: 2, topology: 3),
@@ -61,12 +62,20 @@ import Testing
             { $0.deny.regions = [] }, { $0.deny.pools = ["P"] }, { swap(&$0.allow, &$0.deny) },
             { $0.maxRuntimeSeconds = nil }, { $0.maxRuntimeSeconds = 10 }, { $0.labels = [] },
             { $0.labels[0].name = "k" }, { $0.labels[0].value = "w" }, { $0.labels[0] = Label(name: "lv", value: "") },
+            { $0.priorityClass = "" }, { $0.hold = true }, { $0.notBefore = nil }, { $0.notBefore?.nanoseconds += 1 },
+            { $0.after = [] }, { $0.after[0].job = "e" }, { $0.after[0].condition = .any },
+            { $0.after.append(Dependency(job: "e")) }, { $0.maxWaitSeconds = nil }, { $0.maxWaitSeconds = 9 },
+            { $0.deadline = nil }, { $0.deadline?.nanoseconds += 1 },
         ]
         let lives: [(inout JobLife) -> Void] = [
             { $0.state = .placed }, { $0.revision = 8 }, { $0.submittedAt.nanoseconds += 1 },
             { $0.queuedAt.nanoseconds += 1 }, { $0.placedAt = nil }, { $0.placedAt?.nanoseconds += 1 },
             { $0.startedAt = nil }, { $0.startedAt?.nanoseconds += 1 }, { $0.endedAt = $0.startedAt },
             { $0.requeues = 1 }, { $0.lastRequeue = .nodeDown }, { $0.lastRequeue = .nodeDraining },
+            { $0.openedAt.nanoseconds += 1 }, { $0.endCause = .caller }, { $0.endCause = .maxWait },
+            { $0.priority = 3 },
+            { $0.preemption = .never }, { $0.minRuntimeSeconds = 1 }, { $0.isHeld = true }, { $0.isEarly = true },
+            { $0.unmet = 1 }, { $0.unmet = 1 << 63 },
             { $0.queuedAtPlacement = 4 }, { $0.message = "m" }, { $0.placement = nil },
             { $0.placement?.parts[0].pool = PoolSlot(1) }, { $0.placement?.tier = .block },
             { $0.placement?.parts[0].need.gpus = 2 }, { $0.placement?.parts[0].need.gpuMilli = 2 },
@@ -124,6 +133,17 @@ import Testing
         digests.insert(PoolSpec.sample("p").digest(slot: PoolSlot(1), isDeleted: false))
         digests.insert(PoolSpec.sample("p").digest(slot: PoolSlot(0), isDeleted: true))
         #expect(digests.count == changes.count + 2)
+    }
+
+    @Test("No two priority classes that differ in one field have one digest")
+    func priorityClasses() {
+        let spec = PriorityClass(name: "n", value: 1, minRuntimeSeconds: 2, description: "d")
+        let changes: [(inout PriorityClass) -> Void] = [
+            { _ in }, { $0.name = "m" }, { $0.value = 2 }, { $0.preemption = .never }, { $0.minRuntimeSeconds = 1 },
+            { $0.description = "" },
+        ]
+        let digests = FaultTests.all(changes, of: spec).map(\.digest) + [spec.digest]
+        #expect(Set(digests).count == changes.count)
     }
 
     @Test("A changed image is another state: node states, counters, jobs left out")

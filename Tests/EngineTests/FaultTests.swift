@@ -38,14 +38,26 @@ import Testing
             return numbers.map { .jobPlaced(number: JobNumber($0), placement: placement) }
                 + damaged(placement).map { .jobPlaced(number: number, placement: $0) }
         case .jobStarted: return numbers.map { .jobStarted(number: JobNumber($0)) }
-        case .jobEnded(let number, let end, let message):
-            return numbers.map { .jobEnded(number: JobNumber($0), end: end, message: message) }
-                + JobEnd.allCases.map { .jobEnded(number: number, end: $0, message: message) }
+        case .jobEnded(let number, let end, let cause, let message):
+            return numbers.map { .jobEnded(number: JobNumber($0), end: end, cause: cause, message: message) }
+                + JobEnd.allCases.map { .jobEnded(number: number, end: $0, cause: cause, message: message) }
+                + EndCause.allCases.map { .jobEnded(number: number, end: end, cause: $0, message: message) }
         case .jobRequeued(_, let cause): return numbers.map { .jobRequeued(number: JobNumber($0), cause: cause) }
         case .jobForgotten: return numbers.map { .jobForgotten(number: JobNumber($0)) }
         case .tenantPut(let spec): return damaged(spec).map { .tenantPut(spec: $0) }
         case .tenantRemoved: return indexes.map { .tenantRemoved(slot: TenantSlot($0)) }
         case .fairShareSet: return indexes.map { .fairShareSet(FairSharePolicy(halfLifeSeconds: $0)) }
+        case .jobHeld(let number):
+            return numbers.map { .jobHeld(number: JobNumber($0)) } + [.jobReleased(number: number)]
+        case .jobReleased(let number):
+            return numbers.map { .jobReleased(number: JobNumber($0)) } + [.jobHeld(number: number)]
+        case .jobOpened(let number):
+            return numbers.map { .jobOpened(number: JobNumber($0)) } + [.jobStarted(number: number)]
+        case .jobDependencyMet(let number, let dependency):
+            return numbers.map { .jobDependencyMet(number: JobNumber($0), dependency: dependency) }
+                + indexes.map { .jobDependencyMet(number: number, dependency: $0) }
+        case .priorityClassPut(let spec): return damaged(spec).map { .priorityClassPut($0) }
+        case .priorityClassDeleted: return ["", "nobody", "high"].map { .priorityClassDeleted(name: $0) }
         }
     }
 
@@ -77,9 +89,26 @@ import Testing
         return all(changes, of: spec)
     }
 
+    static func damaged(_ spec: PriorityClass) -> [PriorityClass] {
+        var changes: [(inout PriorityClass) -> Void] = [
+            { $0.name = "" }, { $0.name = "a b" }, { $0.name = "other" },
+            { $0.preemption = $0.preemption == .lower ? .never : .lower }, { $0.description += "!" },
+            { $0.description = String(repeating: "d", count: Bounds.messageBytes + 1) },
+        ]
+        for value in indexes {
+            changes.append { $0.value = value }
+            changes.append { $0.minRuntimeSeconds = value }
+        }
+        return all(changes, of: spec)
+    }
+
     static func damaged(_ spec: JobSpec) -> [JobSpec] {
         var changes: [(inout JobSpec) -> Void] = []
         for value in indexes {
+            changes.append { $0.maxRuntimeSeconds = value }
+            changes.append { $0.maxWaitSeconds = value }
+            changes.append { $0.notBefore = Timestamp(nanoseconds: Int64(value)) }
+            changes.append { $0.deadline = Timestamp(nanoseconds: Int64(value)) }
             changes.append { $0.priority = value }
             changes.append { $0.workers[0].count = value }
             changes.append { $0.workers[0].demand.gpus = value }
@@ -101,6 +130,13 @@ import Testing
             changes.append { $0.exclusive = tier }
             changes.append { $0.workers[0].segment = Segment(size: 1, tier: tier) }
         }
+        changes.append { $0.hold.toggle() }
+        changes.append { $0.priorityClass = "nobody" }
+        changes.append { $0.priorityClass = "high" }
+        changes.append { $0.after.append(Dependency(job: "nobody")) }
+        changes.append { $0.after.append(Dependency(job: $0.id)) }
+        changes.append { $0.after = (0...Bounds.dependencies).map { Dependency(job: "j\($0)") } }
+        changes.append { $0.after = [Dependency(job: "j1"), Dependency(job: "j1")] }
         changes.append { $0.usesSpares.toggle() }
         changes.append { $0.scaleBySpeed.toggle() }
         changes.append { $0.id = "" }
@@ -266,6 +302,15 @@ import Testing
                 life.state = state
                 expectRefused("\(job.state) as \(state)") { $0.jobs[at] = changed(job.spec, life) }
             }
+            let lives: [(inout JobLife) -> Void] = [
+                { $0.isHeld.toggle() }, { $0.isEarly.toggle() }, { $0.unmet ^= 1 }, { $0.unmet ^= 1 << 63 },
+                { $0.priority += 1 }, { $0.priority = -1 }, { $0.priority = 1001 }, { $0.minRuntimeSeconds = -1 },
+                { $0.preemption = $0.preemption == .lower ? .never : .lower }, { $0.endCause = nil },
+                { $0.endCause = .caller }, { $0.endCause = .maxWait }, { $0.openedAt.nanoseconds += 1 },
+            ]
+            for life in Self.all(lives, of: job.life) {
+                expectRefused("\(life)") { $0.jobs[at] = changed(job.spec, life) }
+            }
             guard let placement = job.life.placement else { continue }
             for placement in Self.damaged(placement) {
                 var life = job.life
@@ -288,6 +333,11 @@ import Testing
             }
         }
         for value in Self.indexes { expectRefused("\(value)") { $0.fairShare.halfLifeSeconds = value } }
+        for (at, known) in image.priorityClasses.enumerated() {
+            for spec in Self.damaged(known.spec) { expectRefused("\(spec)") { $0.priorityClasses[at].spec = spec } }
+            expectRefused("class twice") { $0.priorityClasses.append($0.priorityClasses[at]) }
+        }
+        expectRefused("no classes") { $0.priorityClasses = [] }
         expectRefused("twice") { $0.jobs.append($0.jobs[0]) }
         expectRefused("next number") { $0.nextJobNumber = 1 }
     }

@@ -71,7 +71,7 @@ import Testing
     @Test("The largest fleet through the longest time does not trap")
     func extremes() {
         let most = Usage(
-            gpuMilli: 4096 << 34, price: Int128(4096 << 34) * 1000 * 1_000_000_000_000, cpuMillis: 1 << 60,
+            gpuMilli: 4096 << 34, price: Int128(4096 << 34) * 1_000_000_000_000, cpuMillis: 1 << 60,
             memoryMiB: 1 << 60)
         for seconds in [Bounds.halfLifeSeconds.lowerBound, Bounds.halfLifeSeconds.upperBound] {
             let policy = FairSharePolicy(halfLifeSeconds: seconds)

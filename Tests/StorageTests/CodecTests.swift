@@ -30,7 +30,10 @@ struct CodecTests {
     func storedFieldsAreCounted() {
         var draw = Draw(seed: 1)
         func fields(_ value: some Any) -> Int { Mirror(reflecting: value).children.count }
-        #expect(fields(draw.jobSpec()) == 16)
+        #expect(fields(draw.jobSpec()) == 22)
+        #expect(fields(Dependency(job: "")) == 2)
+        #expect(fields(draw.priorityClass()) == 5)
+        #expect(fields(PriorityClassImage(spec: draw.priorityClass(), revision: 1)) == 2)
         #expect(fields(WorkerGroup(count: 1, demand: Demand(gpus: 1))) == 6)
         #expect(fields(Demand(gpus: 1)) == 4)
         #expect(fields(Segment(size: 1, tier: .node)) == 2)
@@ -52,8 +55,8 @@ struct CodecTests {
         #expect(fields(draw.mix()) == 7)
         #expect(
             fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 6)
-        #expect(fields(draw.life()) == 12)
-        #expect(fields(draw.image(jobs: 1)) == 10)
+        #expect(fields(draw.life()) == 20)
+        #expect(fields(draw.image(jobs: 1)) == 11)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)
@@ -99,7 +102,7 @@ struct CodecTests {
         var draw = Draw(seed: seed)
         for _ in 0..<500 {
             var bytes = (0..<draw.below(200)).map { _ in UInt8(truncatingIfNeeded: draw.next()) }
-            if !bytes.isEmpty { bytes[0] = UInt8(draw.below(12)) }
+            if !bytes.isEmpty { bytes[0] = UInt8(draw.below(18)) }
             var reader = ByteReader(bytes)
             _ = try? reader.fact()
             var second = ByteReader(bytes)
@@ -115,7 +118,7 @@ struct CodecTests {
         var draw = Draw(seed: seed)
         for _ in 0..<100 {
             var writer = ByteWriter()
-            let kind = draw.below(9)
+            let kind = draw.below(FactTag.allCases.count)
             writer.fact(draw.fact(kind: kind))
             var short = ByteReader(writer.bytes, 0..<draw.below(writer.count))
             #expect(throws: DecodeError.self) { try short.fact() }

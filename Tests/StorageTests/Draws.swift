@@ -72,14 +72,24 @@ struct Draw: RandomNumberGenerator {
 
     mutating func jobSpec() -> JobSpec {
         JobSpec(
-            id: text(), name: text(), tenant: text(), priority: number(), workers: list { $0.group() },
+            id: text(), name: text(), tenant: text(), priority: number(), priorityClass: text(),
+            workers: list { $0.group() },
             accelerators: list { Accelerator($0.text(), speedMilli: $0.chance(2) ? 1000 : $0.number()) },
             scaleBySpeed: flag(),
             scope: Scope(
                 choice(Tier.self), preferred: maybe { $0.choice(Tier.self) }, patienceSeconds: number()),
             split: maybe { Split(maxPools: $0.number(), minWorkersPerPool: $0.number()) },
             exclusive: maybe { $0.choice(Tier.self) }, isPreemptible: flag(), usesSpares: flag(), allow: places(),
-            deny: places(), maxRuntimeSeconds: maybe { $0.number() }, labels: labels())
+            deny: places(), maxRuntimeSeconds: maybe { $0.number() }, labels: labels(), hold: flag(),
+            notBefore: maybe { $0.moment() },
+            after: list { Dependency(job: $0.text(), condition: $0.choice(DependencyCondition.self)) },
+            maxWaitSeconds: maybe { $0.number() }, deadline: maybe { $0.moment() })
+    }
+
+    mutating func priorityClass() -> PriorityClass {
+        PriorityClass(
+            name: text(), value: number(), preemption: choice(PreemptionPolicy.self), minRuntimeSeconds: number(),
+            description: text())
     }
 
     private mutating func places() -> PlaceList {
@@ -194,11 +204,17 @@ struct Draw: RandomNumberGenerator {
         case 3: .jobSubmitted(number: number, spec: jobSpec())
         case 4: .jobPlaced(number: number, placement: placement())
         case 5: .jobStarted(number: number)
-        case 6: .jobEnded(number: number, end: choice(JobEnd.self), message: text())
+        case 6: .jobEnded(number: number, end: choice(JobEnd.self), cause: choice(EndCause.self), message: text())
         case 7: .jobRequeued(number: number, cause: choice(RequeueCause.self))
         case 8: .jobForgotten(number: number)
-        case 9: .tenantPut(spec: tenantSpec())
-        case 10: .tenantRemoved(slot: TenantSlot(self.number()))
+        case 9: .jobHeld(number: number)
+        case 10: .jobReleased(number: number)
+        case 11: .jobOpened(number: number)
+        case 12: .jobDependencyMet(number: number, dependency: self.number())
+        case 13: .priorityClassPut(priorityClass())
+        case 14: .priorityClassDeleted(name: text())
+        case 15: .tenantPut(spec: tenantSpec())
+        case 16: .tenantRemoved(slot: TenantSlot(self.number()))
         default: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         }
     }
@@ -207,7 +223,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(12)
+                let kind = below(18)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -223,6 +239,14 @@ struct Draw: RandomNumberGenerator {
         life.lastRequeue = chance(2) ? nil : choice(RequeueCause.self)
         life.placement = chance(2) ? nil : placement()
         life.message = text()
+        life.openedAt = moment()
+        life.endCause = maybe { $0.choice(EndCause.self) }
+        life.priority = number()
+        life.preemption = choice(PreemptionPolicy.self)
+        life.minRuntimeSeconds = number()
+        life.isHeld = flag()
+        life.isEarly = flag()
+        life.unmet = chance(2) ? 0 : next()
         return life
     }
 
@@ -236,6 +260,7 @@ struct Draw: RandomNumberGenerator {
         image.mix = mix()
         image.fairShare.halfLifeSeconds = number()
         image.tenants = list(6) { draw in draw.maybe { $0.tenant() } }
+        image.priorityClasses = list { PriorityClassImage(spec: $0.priorityClass(), revision: $0.next()) }
         image.pools = list(6) { draw in
             PoolImage(
                 spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
@@ -255,6 +280,6 @@ func describe(_ image: StateImage) -> String {
     let pools = image.pools.map { "\($0.spec) \($0.isDeleted) \($0.unready)" }
     let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
     return "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.digest)\n"
-        + "\(image.mix)\n\(image.fairShare)\n\(image.tenants)\n"
+        + "\(image.mix) \(image.priorityClasses)\n\(image.fairShare)\n\(image.tenants)\n"
         + (pools + jobs).joined(separator: "\n")
 }

@@ -30,7 +30,7 @@ struct History {
         var transaction = draw.transaction(firstRevision: nextRevision, mostFacts: 2)
         if bytes > 0 {
             let message = String(repeating: "m", count: bytes)
-            transaction.facts.append(.jobEnded(number: JobNumber(1), end: .failed, message: message))
+            transaction.facts.append(.jobEnded(number: JobNumber(1), end: .failed, cause: .caller, message: message))
         }
         try journal.append(transaction)
         transactions.append(transaction)

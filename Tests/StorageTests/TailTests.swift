@@ -145,7 +145,7 @@ struct TailTests {
         let disk = FaultyDisk()
         let store = try Store.open(disk, smallOptions()).replay { _ in nil }
         for revision in 1...10 as ClosedRange<UInt64> {
-            let fact = Fact.jobEnded(number: JobNumber(revision), end: .failed, message: message)
+            let fact = Fact.jobEnded(number: JobNumber(revision), end: .failed, cause: .caller, message: message)
             try store.journal.append(
                 Transaction(
                     firstRevision: revision, at: Timestamp(nanoseconds: 0), facts: [fact], stateDigest: revision))
@@ -156,11 +156,11 @@ struct TailTests {
 
     @Test("a whole record of another journal is no continuation", arguments: [true, false])
     func otherJournal(isWithinSegment: Bool) throws {
-        let one = try ended(String(repeating: "a", count: 100))
-        let other = try ended(String(repeating: "b", count: 100))
+        let one = try ended(String(repeating: "a", count: 99))
+        let other = try ended(String(repeating: "b", count: 99))
         let names = try segments(one)
         try #require(names.count == 2 && names == (try segments(other)))
-        let recordBytes = 40 + 16 + 2 + 1 + 1 + 100
+        let recordBytes = 40 + 16 + 2 + 1 + 1 + 1 + 99
         if isWithinSegment {
             one.edit(names[0]) { bytes in
                 bytes.replaceSubrange((64 + recordBytes)..., with: other.contents(of: names[0])[(64 + recordBytes)...])

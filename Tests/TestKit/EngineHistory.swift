@@ -12,6 +12,8 @@ public struct History: Sendable {
     public var mostQueued = 40
     /// How many of a hundred jobs ask for more than a plain gang.
     public var percentRich = 50
+    /// How many of a hundred jobs have gates, or a deadline, or a class.
+    public var percentGated = 30
 
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
@@ -34,21 +36,22 @@ public struct History: Sendable {
     /// Some command; most change something, some are refused or say again what was said.
     public mutating func command(_ state: State) -> Command {
         if state.pools.isEmpty { return .putPool(pool("alpha")) }
+        if chance(percent: percentGated / 3) { return gateCommand(state) }
         let draw = pick(1...100)
         switch draw {
         case ...45:
             if state.count(of: .queued) >= mostQueued { return .cancel(id: job(state, .queued)) }
             // Now and then the same job again, or another one under its id.
-            if chance(percent: 5), submitted > 0 { return .submit(spec(id: "j\(pick(0...submitted))")) }
+            if chance(percent: 5), submitted > 0 { return .submit(spec(id: "j\(pick(0...submitted))", state)) }
             if chance(percent: 10) {
                 return .submitBatch(
                     (0..<pick(1...6)).map { _ in
                         submitted += 1
-                        return spec(id: chance(percent: 10) ? "" : "j\(submitted)")
+                        return spec(id: chance(percent: 10) ? "" : "j\(submitted)", state)
                     })
             }
             submitted += 1
-            return .submit(spec(id: chance(percent: 10) ? "" : "j\(submitted)"))
+            return .submit(spec(id: chance(percent: 10) ? "" : "j\(submitted)", state))
         case ...60: return .start(id: job(state, .placed))
         case ...72:
             return .finish(id: job(state, .running), end: pick([.succeeded, .failed]), message: pick(["", "done"]))

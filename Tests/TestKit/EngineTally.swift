@@ -64,6 +64,9 @@ private struct NodeUse {
 private struct Tally {
     var jobs = 0
     var byState = [Int](repeating: 0, count: JobState.allCases.count)
+    var byGate = [Int](repeating: 0, count: GateKind.allCases.count)
+    var gated = 0
+    var byClass: [String: Int] = [:]
     var gpuMilliQueued = 0
     var gpuMilliAllocated: [Int]
     var poolJobs: [Int]
@@ -81,6 +84,10 @@ private struct Tally {
     mutating func add(_ job: Job) -> String? {
         jobs += 1
         byState[Int(job.state.rawValue)] += 1
+        for gate in job.gates { byGate[Int(gate.kind.rawValue)] += 1 }
+        if !job.gates.isEmpty { gated += 1 }
+        if job.gates.isEmpty != (job.isOpen || job.state != .queued) { return "job \(job.id) is open behind gates" }
+        if !job.state.hasEnded { byClass[job.spec.priorityClass, default: 0] += 1 }
         if job.state == .queued {
             for group in job.spec.workers { gpuMilliQueued += group.count * group.demand.gpus * group.demand.gpuMilli }
             return job.life.placement == nil ? nil : "job \(job.id) waits and has a place"
@@ -162,6 +169,10 @@ private struct Tally {
         if state.jobs.count != jobs { return "\(state.jobs.count) jobs are counted, \(jobs) are there" }
         if state.jobsByState != byState { return "jobs by state are \(state.jobsByState), not \(byState)" }
         if let fault = faultOfTenants(state) { return fault }
+        if state.jobsByGate != byGate || state.gatedJobs != gated { return "jobs behind gates are miscounted" }
+        for known in state.priorityClasses where known.jobs != byClass[known.spec.name] ?? 0 {
+            return "the jobs of class \(known.spec.name) are miscounted"
+        }
         if state.gpuMilliQueued != gpuMilliQueued { return "queued GPUs are miscounted" }
         for (index, pool) in pools.enumerated() {
             if pool.gpuMilliAllocated != gpuMilliAllocated[index] { return "pool \(index) miscounts its GPUs" }

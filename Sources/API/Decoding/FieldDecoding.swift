@@ -8,7 +8,7 @@ enum Rule {
     static let name = "1 to 128 letters, digits, '.', '_' and '-' that begin with a letter or digit"
     static let nodeName = name + ", in parts separated by '/'"
     static let tenant = nodeName + ", at most \(Bounds.tenantDepth) of them"
-    static let moment = "a moment as RFC 3339 writes it, like 2027-01-31T18:00:00Z or 2027-01-31T19:00:00+01:00"
+    static let moment = "a time from 1970 to 2199 such as 2027-01-31T18:00:00Z, with 'Z' or an offset such as +02:00"
     static let region = "a region's name, alone or behind its provider's name and '/'"
 
     /// `us-central1` or `google/us-central1`.
@@ -48,6 +48,13 @@ extension ObjectReader {
 
     mutating func optionalWord<Value>(_ field: StaticString, _ words: Words<Value>) -> Value? {
         optionalParsed(field, words.expected) { words[$0] }
+    }
+
+    /// A time that a job may name.
+    mutating func optionalMoment(_ field: StaticString) -> Timestamp? {
+        optionalParsed(field, Rule.moment, maxBytes: 64) { text in
+            Timestamp(text).flatMap { Bounds.moments ~= $0 ? $0 : nil }
+        }
     }
 
     mutating func labels() -> [Label] {

@@ -12,7 +12,7 @@ extension JobSpec {
             name: reader.optionalString("name", maxBytes: Bounds.nameBytes) ?? "",
             tenant: reader.optionalParsed("tenant", Rule.tenant) { TenantPath.isValid($0) ? $0 : nil } ?? "default",
             priority: reader.optionalInteger("priority", in: 0...Bounds.priority) ?? 0,
-            workers: [])
+            priorityClass: reader.optionalName("priorityClass") ?? "", workers: [])
         let before = reader.mistakeCount
         workers = WorkerGroup.groups(&reader)
         let afterWorkers = reader.mistakeCount
@@ -29,11 +29,32 @@ extension JobSpec {
         deny = reader.optionalObject("deny") { PlaceList(&$0) } ?? PlaceList()
         maxRuntimeSeconds = reader.optionalInteger("maxRuntimeSeconds", in: 1...Bounds.runtimeSeconds)
         labels = reader.labels()
+        readGates(&reader)
         if afterScope == beforeScope {
             checkSplit(reader)
             if afterWorkers == before { checkGroups(&reader) }
         }
         checkFlags(reader)
+    }
+
+    private mutating func readGates(_ reader: inout ObjectReader) {
+        hold = reader.optionalBoolean("hold") ?? false
+        notBefore = reader.optionalMoment("notBefore")
+        after = Dependency.list(&reader)
+        maxWaitSeconds = reader.optionalInteger("maxWaitSeconds", in: 1...Bounds.runtimeSeconds)
+        deadline = reader.optionalMoment("deadline")
+        if !priorityClass.isEmpty && reader.has("priority") {
+            reader.mistake(
+                .invalid, "priorityClass",
+                "Give either 'priority' or 'priorityClass': the class has a priority of its own."
+            )
+        }
+        // What the present time makes impossible besides is told when the job is decided.
+        if let deadline, let notBefore {
+            let mistake = SubmitMistake.deadlineTooEarly(
+                deadline: deadline, earliestEnd: earliestEnd(submittedAt: notBefore))
+            if latestStart.map({ $0 < notBefore }) ?? false { reader.mistake(.invalid, "deadline", mistake.sentence) }
+        }
     }
 
     private func checkSplit(_ reader: borrowing ObjectReader) {
@@ -88,6 +109,25 @@ extension Spread {
         if let workersPerNode { limits.append(("spread.workersPerNode", workersPerNode, .node)) }
         if let workersPerDomain { limits.append(("spread.workersPerDomain", workersPerDomain, .domain)) }
         return limits
+    }
+}
+
+extension Dependency {
+    /// Objects only: what a bare name would wait for is easily taken for something else.
+    static func list(_ reader: inout ObjectReader) -> [Dependency] {
+        var seen: Set<String> = []
+        return reader.optionalArray("after", count: 0...Bounds.dependencies) { element in
+            let dependency = element.object { Dependency(&$0) }
+            if !dependency.job.isEmpty && !seen.insert(dependency.job).inserted {
+                element.mistake(.duplicate, "Leave this '\(dependency.job)' out: it stands in the list before.")
+            }
+            return dependency
+        } ?? []
+    }
+
+    private init(_ reader: inout ObjectReader) {
+        self.init(
+            job: reader.name("job") ?? "", condition: reader.optionalWord("condition", Words.conditions) ?? .succeeded)
     }
 }
 

@@ -115,9 +115,4 @@ extension ObjectReader {
         }
         return isRequired ? parsed(field, expected, amount) : optionalParsed(field, expected, amount)
     }
-
-    /// A moment as RFC 3339 writes it.
-    mutating func optionalMoment(_ field: StaticString) -> Timestamp? {
-        optionalParsed(field, Rule.moment) { Timestamp($0) }
-    }
 }

@@ -37,10 +37,11 @@ extension JSONWriter {
             case .jobStarted(let number):
                 writer.member("fact", "jobStarted")
                 writer.member("number", number.value)
-            case .jobEnded(let number, let end, let message):
+            case .jobEnded(let number, let end, let cause, let message):
                 writer.member("fact", "jobEnded")
                 writer.member("number", number.value)
                 writer.member("end", "\(end)")
+                writer.field("endCause", text: cause.word)
                 if !message.isEmpty { writer.member("message", message) }
             case .jobRequeued(let number, let cause):
                 writer.member("fact", "jobRequeued")
@@ -59,6 +60,26 @@ extension JSONWriter {
             case .fairShareSet(let policy):
                 writer.member("fact", "fairShareSet")
                 writer.member("halfLifeSeconds", policy.halfLifeSeconds)
+            case .jobHeld(let number):
+                writer.member("fact", "jobHeld")
+                writer.member("number", number.value)
+            case .jobReleased(let number):
+                writer.member("fact", "jobReleased")
+                writer.member("number", number.value)
+            case .jobOpened(let number):
+                writer.member("fact", "jobOpened")
+                writer.member("number", number.value)
+            case .jobDependencyMet(let number, let dependency):
+                writer.member("fact", "jobDependencyMet")
+                writer.member("number", number.value)
+                writer.member("dependency", dependency)
+            case .priorityClassPut(let spec):
+                writer.member("fact", "priorityClassPut")
+                writer.member("name", spec.name)
+                writer.priorityClassValues(spec)
+            case .priorityClassDeleted(let name):
+                writer.member("fact", "priorityClassDeleted")
+                writer.member("name", name)
             }
         }
     }

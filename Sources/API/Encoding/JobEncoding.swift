@@ -6,10 +6,10 @@ import Model
 
 extension JSONWriter {
     /// Without a string in between.
-    mutating func value(_ moment: Timestamp) {
+    mutating func value(_ moment: Timestamp, exactly: Bool = false) {
         var bytes = InlineArray<32, UInt8>(repeating: UInt8(ascii: "\""))
         var count = 1
-        moment.write {
+        moment.write(exactly: exactly) {
             bytes[count] = $0
             count += 1
         }
@@ -42,6 +42,12 @@ extension JSONWriter {
         value(moment)
     }
 
+    /// A time that a caller gave, as it was given.
+    mutating func member(_ key: StaticString, exactly moment: Timestamp) {
+        self.key(key)
+        value(moment, exactly: true)
+    }
+
     mutating func member(_ key: StaticString, _ strings: [String]) {
         self.key(key)
         array { writer in for string in strings { writer.value(string) } }
@@ -64,17 +70,26 @@ extension JSONWriter {
             writer.member("id", job.id)
             writer.member("state", job.state.name)
             writer.member("revision", job.life.revision)
-            writer.spec(job.spec)
+            writer.spec(job.spec, life: job.life)
             writer.life(job.life)
+            if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
             if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
         }
     }
 
-    mutating func spec(_ spec: JobSpec) {
+    /// `life`: of a job that is known, for what its class gave it.
+    mutating func spec(_ spec: JobSpec, life: JobLife? = nil) {
         if !spec.name.isEmpty { member("name", spec.name) }
         member("tenant", spec.tenant)
-        member("priority", spec.priority)
+        member("priority", life?.priority ?? spec.priority)
+        if !spec.priorityClass.isEmpty {
+            member("priorityClass", spec.priorityClass)
+            if let life {
+                field("preemption", text: life.preemption.word)
+                member("minRuntimeSeconds", life.minRuntimeSeconds)
+            }
+        }
         key("workers")
         array { writer in for group in spec.workers { writer.group(group) } }
         member("gpus", spec.gpuCount)
@@ -95,6 +110,7 @@ extension JSONWriter {
         if !spec.deny.isEmpty { places("deny", spec.deny) }
         if let seconds = spec.maxRuntimeSeconds { member("maxRuntimeSeconds", seconds) }
         if !spec.labels.isEmpty { member("labels", spec.labels) }
+        gateSpec(spec)
     }
 
     private mutating func group(_ group: WorkerGroup) {
@@ -173,6 +189,7 @@ extension JSONWriter {
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
         member("endedAt", life.endedAt)
+        if let cause = life.endCause { field("endCause", text: cause.word) }
         if !life.message.isEmpty { member("message", life.message) }
     }
 }

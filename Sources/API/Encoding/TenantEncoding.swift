@@ -167,23 +167,3 @@ extension JSONWriter {
         }
     }
 }
-
-extension TenantRule {
-    var sentence: String {
-        switch self {
-        case .jobs(let tenant, let limit):
-            return "Tenant '\(tenant)' may have \(limit) jobs placed or running at once, and has."
-        case .budget(let tenant): return "Tenant '\(tenant)' has used up its budget of this month, which is a hard one."
-        case .quota(let accelerator?, let needed, let available):
-            return "The job's least gang takes \(gpus(needed)) GPUs of \(accelerator), and its tenant's quota has "
-                + "\(gpus(available)) left with all that it may borrow. It is placed when others of the tenant end or "
-                + "lenders leave more idle."
-        case .quota(nil, let needed, let available):
-            return
-                "The job's least gang costs \(decimalString(micros: needed)) USD per hour, and its tenant's quota has "
-                + "\(decimalString(micros: available)) left with all that it may borrow."
-        }
-    }
-
-    private func gpus(_ milli: Int64) -> String { decimalString(micros: milli * 1000) }
-}

@@ -12,8 +12,9 @@ internal import Model
 
 enum FactTag: UInt8, CaseIterable {
     case poolPut = 1
-    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten, tenantPut,
-        tenantRemoved, fairShareSet
+    case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
+    case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
+    case tenantPut, tenantRemoved, fairShareSet
 }
 
 extension ByteWriter {
@@ -42,9 +43,10 @@ extension ByteWriter {
             self.placement(placement)
         case .jobStarted(let number):
             begin(.jobStarted, number)
-        case .jobEnded(let number, let end, let message):
+        case .jobEnded(let number, let end, let cause, let message):
             begin(.jobEnded, number)
             byte(end.rawValue)
+            byte(cause.rawValue)
             text(message)
         case .jobRequeued(let number, let cause):
             begin(.jobRequeued, number)
@@ -60,6 +62,21 @@ extension ByteWriter {
         case .fairShareSet(let policy):
             byte(FactTag.fairShareSet.rawValue)
             signed(policy.halfLifeSeconds)
+        case .jobHeld(let number):
+            begin(.jobHeld, number)
+        case .jobReleased(let number):
+            begin(.jobReleased, number)
+        case .jobOpened(let number):
+            begin(.jobOpened, number)
+        case .jobDependencyMet(let number, let dependency):
+            begin(.jobDependencyMet, number)
+            signed(dependency)
+        case .priorityClassPut(let spec):
+            byte(FactTag.priorityClassPut.rawValue)
+            self.spec(spec)
+        case .priorityClassDeleted(let name):
+            byte(FactTag.priorityClassDeleted.rawValue)
+            text(name)
         }
     }
 
@@ -96,12 +113,21 @@ extension ByteReader {
         case .jobSubmitted: .jobSubmitted(number: try number(), spec: try jobSpec())
         case .jobPlaced: .jobPlaced(number: try number(), placement: try placement())
         case .jobStarted: .jobStarted(number: try number())
-        case .jobEnded: .jobEnded(number: try number(), end: try choice(JobEnd.self), message: try text())
+        case .jobEnded:
+            .jobEnded(
+                number: try number(), end: try choice(JobEnd.self), cause: try choice(EndCause.self),
+                message: try text())
         case .jobRequeued: .jobRequeued(number: try number(), cause: try choice(RequeueCause.self))
         case .jobForgotten: .jobForgotten(number: try number())
         case .tenantPut: .tenantPut(spec: try tenantSpec())
         case .tenantRemoved: .tenantRemoved(slot: TenantSlot(try signed()))
         case .fairShareSet: .fairShareSet(FairSharePolicy(halfLifeSeconds: try signed()))
+        case .jobHeld: .jobHeld(number: try number())
+        case .jobReleased: .jobReleased(number: try number())
+        case .jobOpened: .jobOpened(number: try number())
+        case .jobDependencyMet: .jobDependencyMet(number: try number(), dependency: try signed())
+        case .priorityClassPut: .priorityClassPut(try priorityClass())
+        case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         }
     }
 

@@ -1,4 +1,4 @@
-// How the values inside facts and snapshots are written: jobs and pools as they were asked for, and placements.
+// How the values inside facts and snapshots are written: jobs, pools and classes as they were asked for, and placements.
 // Fields stand in the order of their declaration in Model. A layout changes only as FactCodec.swift says.
 // Thousandths are written as their difference from 1000 and a group's most workers as the difference from its least, so
 // that the usual values take one byte. Differences are taken modulo 2^64.
@@ -11,6 +11,7 @@ extension ByteWriter {
         text(spec.name)
         text(spec.tenant)
         signed(spec.priority)
+        text(spec.priorityClass)
         list(spec.workers) { $0.group($1) }
         list(spec.accelerators) { writer, accelerator in
             writer.text(accelerator.model)
@@ -31,6 +32,22 @@ extension ByteWriter {
         places(spec.deny)
         optional(spec.maxRuntimeSeconds) { $0.signed($1) }
         labels(spec.labels)
+        flag(spec.hold)
+        optional(spec.notBefore) { $0.signed($1.nanoseconds) }
+        list(spec.after) { writer, dependency in
+            writer.text(dependency.job)
+            writer.byte(dependency.condition.rawValue)
+        }
+        optional(spec.maxWaitSeconds) { $0.signed($1) }
+        optional(spec.deadline) { $0.signed($1.nanoseconds) }
+    }
+
+    mutating func spec(_ spec: PriorityClass) {
+        text(spec.name)
+        signed(spec.value)
+        byte(spec.preemption.rawValue)
+        signed(spec.minRuntimeSeconds)
+        text(spec.description)
     }
 
     private mutating func group(_ group: WorkerGroup) {
@@ -147,6 +164,7 @@ extension ByteReader {
     mutating func jobSpec() throws(DecodeError) -> JobSpec {
         JobSpec(
             id: try text(), name: try text(), tenant: try text(), priority: try signed(),
+            priorityClass: try text(),
             workers: try list(leastBytes: 10) { reader throws(DecodeError) in try reader.group() },
             accelerators: try list(leastBytes: 2) { reader throws(DecodeError) in
                 Accelerator(try reader.text(), speedMilli: try reader.milli())
@@ -157,7 +175,22 @@ extension ByteReader {
                 Split(maxPools: try reader.signed(), minWorkersPerPool: try reader.signed())
             },
             exclusive: try tier(), isPreemptible: try flag(), usesSpares: try flag(), allow: try places(),
-            deny: try places(), maxRuntimeSeconds: try optionalSigned(), labels: try labels())
+            deny: try places(), maxRuntimeSeconds: try optionalSigned(), labels: try labels(),
+            hold: try flag(), notBefore: try optionalMoment(),
+            after: try list(leastBytes: 2) { reader throws(DecodeError) in
+                Dependency(job: try reader.text(), condition: try reader.choice(DependencyCondition.self))
+            },
+            maxWaitSeconds: try optionalSigned(), deadline: try optionalMoment())
+    }
+
+    mutating func priorityClass() throws(DecodeError) -> PriorityClass {
+        PriorityClass(
+            name: try text(), value: try signed(), preemption: try choice(PreemptionPolicy.self),
+            minRuntimeSeconds: try signed(), description: try text())
+    }
+
+    private mutating func optionalMoment() throws(DecodeError) -> Timestamp? {
+        try isPresent() ? Timestamp(nanoseconds: try signed64()) : nil
     }
 
     private mutating func group() throws(DecodeError) -> WorkerGroup {

@@ -1,10 +1,11 @@
 // The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its tenants, then its pools, then its jobs.
 //
-//     figures  revision, time (signed), next job number, placements, digest (fixed), mix,
+//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, priority classes,
 //              half-life of shares (signed), count of slots of tenants, count of pools, count of jobs
 //     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
 //              remembered, entries in use
 //     entry    demand, workers (signed), one byte of tier, accelerators, weight, scarcity
+//     class    specification, revision
 //     tenant   a flag if the slot is taken; path, specification (may be missing), time of what follows (signed), of GPUs by price,
 //              CPU and memory what is remembered and the area since (each fixed, 16 bytes), month (signed), what was used up
 //              in it of GPUs and of money (each fixed, 16 bytes)
@@ -14,7 +15,8 @@
 //              time submitted (signed, as the difference from the job before), time queued (signed, from submitted),
 //              times placed, started and ended (each may be missing; signed, from submitted), requeues (signed),
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
-//              message
+//              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
+//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -28,6 +30,10 @@ extension ByteWriter {
         varint(image.placements)
         fixed(image.digest)
         mix(image.mix)
+        list(image.priorityClasses) { writer, known in
+            writer.spec(known.spec)
+            writer.varint(known.revision)
+        }
         signed(image.fairShare.halfLifeSeconds)
         count(image.tenants.count)
         count(image.pools.count)
@@ -79,6 +85,13 @@ extension ByteWriter {
         varint(life.queuedAtPlacement)
         optional(life.placement) { $0.placement($1) }
         text(life.message)
+        signed(life.openedAt.nanoseconds &- life.queuedAt.nanoseconds)
+        optional(life.endCause) { $0.byte($1.rawValue) }
+        signed(life.priority)
+        byte(life.preemption.rawValue)
+        signed(life.minRuntimeSeconds)
+        byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
+        varint(life.unmet)
     }
 }
 
@@ -117,6 +130,9 @@ struct ImageReader {
         image.placements = try reader.varint()
         image.digest = try reader.fixed(UInt64.self)
         image.mix = try reader.mix()
+        image.priorityClasses = try reader.list(leastBytes: 6) { reader throws(DecodeError) in
+            PriorityClassImage(spec: try reader.priorityClass(), revision: try reader.varint())
+        }
         image.fairShare.halfLifeSeconds = try reader.signed()
         // A vacant slot takes a byte.
         let tenants = try reader.varint()
@@ -156,6 +172,16 @@ struct ImageReader {
         life.lastRequeue = lastRequeue
         life.placement = try reader.isPresent() ? try reader.placement() : nil
         life.message = try reader.text()
+        life.openedAt = Timestamp(nanoseconds: queuedAt.nanoseconds &+ (try reader.signed64()))
+        life.endCause = try reader.isPresent() ? try reader.choice(EndCause.self) : nil
+        life.priority = try reader.signed()
+        life.preemption = try reader.choice(PreemptionPolicy.self)
+        life.minRuntimeSeconds = try reader.signed()
+        let gates = try reader.byte()
+        guard gates < 4 else { throw reader.fail(.unknownValue(gates, of: "set of gates")) }
+        life.isHeld = gates & 1 == 1
+        life.isEarly = gates & 2 == 2
+        life.unmet = try reader.varint()
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
