@@ -178,6 +178,13 @@ struct DemandIndex: ~Copyable {
         isFlat ? byFit.first(fitClass, from: start) : hasNode.first(row: fitClass, from: start)
     }
 
+    /// The same for domains that stand in the only row of `open`.
+    func firstDomain(withClass fitClass: Int, from start: Int, in open: borrowing BitRows) -> Int? {
+        isFlat
+            ? byFit.firstCommon(fitClass, with: open, otherRow: 0, from: start)
+            : hasNode.firstCommon(row: fitClass, with: open, otherRow: 0, from: start)
+    }
+
     /// The lowest domain of a bucket that has a node with a fit of a class from 1 on.
     @inline(__always)
     func firstDomain(ofBucket bucket: Int, withClass fitClass: Int) -> Int? {
