@@ -51,6 +51,7 @@ struct DemandIndex: ~Copyable {
     private let poolNodesByClass: Column<UInt32>
     /// Workers by free GPUs, where CPU and memory suffice.
     private var gpuFit: InlineArray<17, UInt16>
+    private let handing = HandedInPlace()
 
     init(key: IndexKey, perNode: Int, layout: borrowing Layout, shape: NodeShape) {
         precondition(perNode > 0, "no node can hold a worker")

@@ -33,6 +33,7 @@ struct PoolPacker: ~Copyable {
     /// One row: domains of which nothing is taken but by the gang that is being laid out, so that a gang that is exclusive
     /// in its domains finds one without a look at those in use.
     let openDomains: BitRows
+    private let handing = HandedInPlace()
 
     init(tree: PoolLayout, spec: PoolSpec) {
         layout = Layout(tree)
