@@ -133,12 +133,15 @@ public struct PackingBench: Sendable {
         let nanoseconds = Double(Spread(&perStep).median)
         let workers = Double(traffic.placedWorkers - placed) / Double(max(1, steps * 5))
         let name = "On\(traffic.capacity)GPUs"
-        let figures = [
+        var figures = [
             Figure("nanosecondsPerPlacementAndRelease\(name)", nanoseconds, "ns"),
             Figure("workersPerPlacement\(name)", workers, "workers"),
         ]
-        guard let trial = traffic.trial(rounds: max(20, operations / 4000)) else { return figures }
-        return figures + [Figure("trialOfThreeGroups\(name)", trial, "ns")]
+        for (kind, form) in Traffic.ruled {
+            guard let trial = traffic.trial(form, rounds: max(20, operations / 4000)) else { continue }
+            figures.append(Figure("trialOf\(kind)\(name)", trial, "ns"))
+        }
+        return figures
     }
 
     /// One gang over most of a pool: once where all domains are whole, once where every second one has lost a node.

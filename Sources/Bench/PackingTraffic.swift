@@ -175,17 +175,37 @@ struct Traffic: ~Copyable {
         return Double(Spread(&times).median)
     }
 
-    /// Nanoseconds to lay out a gang of trainers, evaluators and loaders without GPUs in the first pool that has room for
-    /// it, and to take all of it back. Nil where no pool has.
-    mutating func trial(rounds: Int) -> Double? {
-        let groups = [
-            GangForm.Group(count: 16, demand: Demand(gpus: 4)), GangForm.Group(count: 2, demand: Demand(gpus: 1)),
-            GangForm.Group(count: 4, demand: Demand(gpus: 0, cpuMillis: 8_000, memoryMiB: 32_768)),
+    /// Gangs of several groups or rules, each with a name.
+    static let ruled: [(name: String, form: GangForm)] = {
+        let loaders = GangForm.Group(count: 4, demand: Demand(gpus: 0, cpuMillis: 8_000, memoryMiB: 32_768))
+        func whole(_ count: Int, most: Int? = nil, segment: Segment? = nil) -> GangForm.Group {
+            GangForm.Group(count: count, maxCount: most, demand: Demand(gpus: 4), segment: segment)
+        }
+        return [
+            (
+                "ThreeGroups",
+                GangForm(
+                    groups: [whole(16), GangForm.Group(count: 2, demand: Demand(gpus: 1)), loaders], scope: .pool)
+            ),
+            (
+                "ElasticGroups",
+                GangForm(
+                    groups: [GangForm.Group(count: 1, maxCount: 4, demand: Demand(gpus: 1)), loaders], scope: .pool)
+            ),
+            ("ExclusiveGang", GangForm(groups: [whole(12), loaders], scope: .domain, exclusive: .domain)),
+            (
+                "SegmentsInBlock",
+                GangForm(groups: [whole(32, segment: Segment(size: 8, tier: .domain)), loaders], scope: .block)
+            ),
         ]
+    }()
+
+    /// Nanoseconds to lay out a gang in the first pool that has room for it, and to take all of it back. Nil where no pool
+    /// has.
+    mutating func trial(_ form: GangForm, rounds: Int) -> Double? {
         var placement = Placement.none
         for target in gangs[2].targets {
-            let gang = packer.gang(
-                GangForm(groups: groups, scope: .pool), pools: [Candidate(pool: target.pool, rank: 0)])
+            let gang = packer.gang(form, pools: [Candidate(pool: target.pool, rank: 0)])
             if !packer.find(gang, into: &placement) { continue }
             var times: [UInt64] = []
             for _ in 0..<rounds {

@@ -91,13 +91,20 @@ struct BitRows: ~Copyable {
         return found << 6 + 63 - bits[row * stride + summaries + found].leadingZeroBitCount
     }
 
-    /// The lowest bit set both in `row` here and in `otherRow` of `other`, which has the same width.
-    func firstCommon(row: Int, with other: borrowing BitRows, otherRow: Int) -> Int? {
-        for above in 0..<summaries {
-            var candidates = bits[row * stride + above] & other.bits[otherRow * stride + above]
+    /// The lowest bit at or above `start` set both in `row` here and in `otherRow` of `other`, which has the same width.
+    @inline(__always)
+    func firstCommon(row: Int, with other: borrowing BitRows, otherRow: Int, from start: Int = 0) -> Int? {
+        if start >= width { return nil }
+        let first = start >> 6
+        // Words and bits before the start count in its own summary word and its own word only.
+        var wordMask: UInt64 = ~0 << UInt64(first & 63)
+        for above in first >> 6..<summaries {
+            var candidates = bits[row * stride + above] & other.bits[otherRow * stride + above] & wordMask
+            wordMask = ~0
             while candidates != 0 {
                 let word = above << 6 + candidates.trailingZeroBitCount
-                let common = bits[row * stride + summaries + word] & other.bits[otherRow * stride + summaries + word]
+                var common = bits[row * stride + summaries + word] & other.bits[otherRow * stride + summaries + word]
+                if word == first { common &= ~0 << UInt64(start & 63) }
                 if common != 0 { return word << 6 + common.trailingZeroBitCount }
                 candidates &= candidates - 1
             }

@@ -98,10 +98,11 @@ struct Buckets: ~Copyable {
         return rows.first(row: row, from: start)
     }
 
-    /// The lowest member that also stands in `otherRow` of `other`.
-    func firstCommon(_ bucket: Int, with other: borrowing BitRows, otherRow: Int) -> Int? {
+    /// The lowest member at or above `start` that also stands in `otherRow` of `other`.
+    @inline(__always)
+    func firstCommon(_ bucket: Int, with other: borrowing BitRows, otherRow: Int, from start: Int = 0) -> Int? {
         guard let row = row(bucket) else { return nil }
-        return rows.firstCommon(row: row, with: other, otherRow: otherRow)
+        return rows.firstCommon(row: row, with: other, otherRow: otherRow, from: start)
     }
 
     /// How many members stand in `range`.

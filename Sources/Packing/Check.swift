@@ -45,6 +45,7 @@ extension PoolPacker {
                 }
                 if Int(usedInDomain[domain]) != used { return "domain \(domain): used nodes" }
                 if isOwn[domain] != 0 { return "domain \(domain) is marked as a trial's own" }
+                if openDomains.contains(domain, row: 0) != (used == 0) { return "domain \(domain): its bit as open" }
                 usedInThisBlock += used
             }
             if Int(usedInBlock[block]) != usedInThisBlock { return "block \(block): used nodes" }

@@ -51,6 +51,7 @@ struct DemandIndex: ~Copyable {
     private let poolNodesByClass: Column<UInt32>
     /// Workers by free GPUs, where CPU and memory suffice.
     private var gpuFit: InlineArray<17, UInt16>
+    private let handing = HandedInPlace()
 
     init(key: IndexKey, perNode: Int, layout: borrowing Layout, shape: NodeShape) {
         precondition(perNode > 0, "no node can hold a worker")
@@ -176,6 +177,13 @@ struct DemandIndex: ~Copyable {
     @inline(__always)
     func firstDomain(withClass fitClass: Int, from start: Int = 0) -> Int? {
         isFlat ? byFit.first(fitClass, from: start) : hasNode.first(row: fitClass, from: start)
+    }
+
+    /// The same for domains that stand in the only row of `open`.
+    func firstDomain(withClass fitClass: Int, from start: Int, in open: borrowing BitRows) -> Int? {
+        isFlat
+            ? byFit.firstCommon(fitClass, with: open, otherRow: 0, from: start)
+            : hasNode.firstCommon(row: fitClass, with: open, otherRow: 0, from: start)
     }
 
     /// The lowest domain of a bucket that has a node with a fit of a class from 1 on.

@@ -98,10 +98,10 @@ extension PoolPacker {
         while classes != 0 {
             let fitClass = classes.trailingZeroBitCount
             classes &= classes - 1
-            var next = index.firstDomain(withClass: fitClass, from: domains.lowerBound)
+            var next = firstDomain(index, withClass: fitClass, from: domains.lowerBound, exclusive: exclusive)
             while let domain = next, domain < domains.upperBound {
-                next = index.firstDomain(withClass: fitClass, from: domain + 1)
-                if !isOpen(domain, to: exclusive) || mustBeUsed && usedInDomain[domain] == 0 { continue }
+                next = firstDomain(index, withClass: fitClass, from: domain + 1, exclusive: exclusive)
+                if mustBeUsed && usedInDomain[domain] == 0 { continue }
                 var best: Int?
                 for node in layout.nodeRange(domain) where !mustBeUsed || isUsed(node) {
                     let fit = Int(index.nodeFit[node])
@@ -122,11 +122,11 @@ extension PoolPacker {
         var bucket = index.buckets.first(row: 0, from: index.bucket(of: workers))
         while let at = bucket {
             var best: Int?
-            var next = index.byFit.first(at, from: domains.lowerBound)
+            var next = firstDomain(index, at, from: domains.lowerBound, exclusive: exclusive)
             while let domain = next, domain < domains.upperBound {
-                next = index.byFit.first(at, from: domain + 1)
+                next = firstDomain(index, at, from: domain + 1, exclusive: exclusive)
                 let fit = index.domainFit(domain)
-                if fit < workers || !isOpen(domain, to: exclusive) { continue }
+                if fit < workers { continue }
                 if best.map({ fit < index.domainFit($0) }) ?? true { best = domain }
                 // Only where some domains of the bucket are too small is the tightest of the others worth a search.
                 if index.leastFit(ofBucket: at) >= workers { break }

@@ -11,6 +11,8 @@ struct Layout: ~Copyable {
     let largestDomain: Int
     /// Nodes of every domain where all have equally many, else 0.
     private let uniformDomain: UInt32
+    /// Whether all domains have equally many nodes.
+    var isUniform: Bool { uniformDomain > 0 }
     /// Shape [nodes] where domains differ in size, else nothing.
     private let domainOfNode: Column<UInt32>
     /// Shapes [domains + 1] and [blocks + 1], as in `PoolLayout`.

@@ -30,6 +30,10 @@ struct PoolPacker: ~Copyable {
     /// Shape [domains]: 1 for what the gang that is being laid out holds already, so that its own work stands in the way
     /// of none of its exclusive places. All 0 between decisions.
     let isOwn: Column<UInt8>
+    /// One row: domains of which nothing is taken but by the gang that is being laid out, so that a gang that is exclusive
+    /// in its domains finds one without a look at those in use.
+    let openDomains: BitRows
+    private let handing = HandedInPlace()
 
     init(tree: PoolLayout, spec: PoolSpec) {
         layout = Layout(tree)
@@ -46,6 +50,8 @@ struct PoolPacker: ~Copyable {
         usedInDomain = Column(count: layout.domains)
         usedInBlock = Column(count: layout.blocks)
         isOwn = Column(count: layout.domains)
+        openDomains = BitRows(rows: 1, width: layout.domains)
+        for domain in 0..<layout.domains { openDomains.insert(domain, row: 0) }
         for domain in 0..<layout.domains where sparesPerDomain > 0 {
             for node in spareNodes(domain) { setFlag(.spare, true, node: node) }
         }
@@ -90,6 +96,7 @@ struct PoolPacker: ~Copyable {
         usedInDomain = Column(copying: other.usedInDomain)
         usedInBlock = Column(copying: other.usedInBlock)
         isOwn = Column(copying: other.isOwn)
+        openDomains = BitRows(copying: other.openDomains)
         for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
             indexes.put(DemandIndex(copying: other.indexes[at]), at: at)
         }
@@ -112,6 +119,7 @@ struct PoolPacker: ~Copyable {
                     if free.isUsed(full: full) { usedInDomain[domain] += 1 }
                 }
                 usedInBlock[block] += usedInDomain[domain]
+                noteOpen(domain)
             }
         }
     }
@@ -227,7 +235,7 @@ struct PoolPacker: ~Copyable {
     var bytes: Int {
         var bytes =
             layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
-            + waste.bytes
+            + openDomains.bytes + waste.bytes
             + (isScored ? scoring[0].bytes : 0)
         for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
         return bytes
@@ -352,8 +360,29 @@ struct PoolPacker: ~Copyable {
         let (was, isNow) = (old.isUsed(full: full), new.isUsed(full: full))
         if was == isNow { return }
         let change = isNow ? UInt32(nodes.count) : 0 &- UInt32(nodes.count)
-        usedInDomain[domain] &+= change
+        let before = usedInDomain[domain]
+        let after = before &+ change
+        usedInDomain[domain] = after
         usedInBlock[block] &+= change
+        if before == 0 || after == 0 { noteOpen(domain) }
+    }
+
+    /// Brings the row of open domains up to date with one of them.
+    private func noteOpen(_ domain: Int) {
+        if usedInDomain[domain] == 0 || isOwn[domain] == 1 {
+            openDomains.insert(domain, row: 0)
+        } else {
+            openDomains.remove(domain, row: 0)
+        }
+    }
+
+    /// Marks the places in which a run of an exclusive gang stands as its own, or clears the marks.
+    func setOwn(_ run: NodeRun, _ exclusive: Tier?, _ isSet: Bool) {
+        let domains = layout.domain(of: run.nodes.lowerBound)...layout.domain(of: run.nodes.upperBound - 1)
+        for domain in exclusiveDomains(domains, exclusive) {
+            isOwn[domain] = isSet ? 1 : 0
+            noteOpen(domain)
+        }
     }
 
     /// Sets or clears one reason why new work may not come to a node. What is there stays there.

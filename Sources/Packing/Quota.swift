@@ -63,6 +63,8 @@ extension PoolPacker {
     func room(_ index: borrowing DemandIndex, _ quota: Quota, block: Int) -> Int {
         if quota.isPlain { return Int(index.blockFit[block]) }
         if index.blockFit[block] == 0 { return 0 }
+        // A block that is not open has no open domain.
+        if quota.exclusive == .block, !isOpen(layout.domainRange(block).lowerBound, to: .block) { return 0 }
         var total = 0
         for domain in layout.domainRange(block) { total += room(index, quota, domain: domain) }
         return total / quota.blockQuantum * quota.blockQuantum
@@ -110,19 +112,44 @@ extension PoolPacker {
         }
     }
 
-    /// Whether one place of a tier has room for so many workers now. Cost: a word for most; where fits are not exact, the
-    /// domains of the largest ones that may or may not be enough.
+    /// Whether one place of a tier has room for so many workers now. Cost: a few words for each kind of room that there is;
+    /// where fits are not exact, the domains of the largest ones that may or may not be enough; for blocks and pools with a
+    /// quota, what is looked at before the room is found.
     func hasRoom(_ index: borrowing DemandIndex, _ quota: Quota, for workers: Int, tier: Tier) -> Bool {
-        if tier != .domain || index.isExact || quota.exclusive != nil {
-            return mostRoom(index, quota, tier: tier) >= workers
+        if index.total < workers { return false }
+        switch tier {
+        case .node:
+            if quota.exclusive == nil { return mostRoom(index, quota, tier: .node) >= workers }
+            if workers > quota.usable(.max) { return false }
+            return tightestNode(index, atLeast: workers, in: 0..<layout.domains, exclusive: quota.exclusive) != nil
+        case .domain: return hasRoomInDomain(index, quota, for: workers)
+        case .block:
+            for block in 0..<layout.blocks where index.blockFit[block] >= workers {
+                if room(index, quota, block: block) >= workers { return true }
+            }
+            return false
+        case .pool, .region, .provider, .fleet:
+            if quota.isPlain { return true }
+            if quota.exclusive == nil && quota.blockQuantum == 1 && index.isExact {
+                return room(index, quota) >= workers
+            }
+            var total = 0
+            for block in 0..<layout.blocks {
+                total += room(index, quota, block: block)
+                if total >= workers { return true }
+            }
+            return false
         }
+    }
+
+    private func hasRoomInDomain(_ index: borrowing DemandIndex, _ quota: Quota, for workers: Int) -> Bool {
         var bucket = index.buckets.last(row: 0, from: index.buckets.width - 1)
         while let at = bucket, quota.usable(index.mostFit(ofBucket: at)) >= workers {
-            if quota.usable(index.leastFit(ofBucket: at)) >= workers { return true }
-            var next = index.byFit.first(at)
+            let isEnough = quota.usable(index.leastFit(ofBucket: at)) >= workers
+            var next = firstDomain(index, at, from: 0, exclusive: quota.exclusive)
             while let domain = next {
-                if room(index, quota, domain: domain) >= workers { return true }
-                next = index.byFit.first(at, from: domain + 1)
+                if isEnough || room(index, quota, domain: domain) >= workers { return true }
+                next = firstDomain(index, at, from: domain + 1, exclusive: quota.exclusive)
             }
             bucket = at == 0 ? nil : index.buckets.last(row: 0, from: at - 1)
         }

@@ -324,10 +324,4 @@ extension PoolPacker {
         if low == high { return .domain }
         return layout.block(of: low) == layout.block(of: high) ? .block : .pool
     }
-
-    /// Marks the places in which a run of an exclusive gang stands as its own, or clears the marks.
-    func setOwn(_ run: NodeRun, _ exclusive: Tier?, _ isSet: Bool) {
-        let domains = layout.domain(of: run.nodes.lowerBound)...layout.domain(of: run.nodes.upperBound - 1)
-        for domain in exclusiveDomains(domains, exclusive) { isOwn[domain] = isSet ? 1 : 0 }
-    }
 }

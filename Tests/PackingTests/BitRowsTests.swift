@@ -31,6 +31,7 @@ import Testing
             let count = rows.count(row: row, in: start..<end)
             let contains = rows.contains(bit, row: row)
             let common = rows.firstCommon(row: row, with: rows, otherRow: other)
+            let commonFrom = rows.firstCommon(row: row, with: rows, otherRow: other, from: start)
             #expect(first.0 == set.min())
             #expect(first.1 == set.filter { $0 >= start }.min())
             #expect(last.0 == set.filter { $0 <= start }.max())
@@ -38,6 +39,7 @@ import Testing
             #expect(count == set.count { (start..<end).contains($0) })
             #expect(contains == set.contains(bit))
             #expect(common == set.intersection(sets[other]).min())
+            #expect(commonFrom == set.intersection(sets[other]).filter { $0 >= start }.min())
         }
     }
 
