@@ -67,6 +67,8 @@ private struct QueueLoad: ~Copyable {
     private var now = Timestamp(nanoseconds: 1_795_000_000_000_000_000)
     private var shapes: [(count: Int, gpus: Int, scope: Tier, accelerators: [Accelerator])] = []
     private var count = 0
+    /// Jobs that hold capacity.
+    private var placed: [JobNumber] = []
     private let paths: [String]
 
     private static let models = ["GB200", "GB300", "H200", "B200"]
@@ -129,9 +131,14 @@ private struct QueueLoad: ~Copyable {
     @discardableResult
     private mutating func run(_ command: Command) -> Outcome {
         now.nanoseconds += 1_000_000
-        let outcome = engine.decide(command, at: now).outcome
-        while engine.hasPendingWork { _ = engine.decide(.resume, at: now) }
+        let (outcome, transaction) = engine.decide(command, at: now)
+        note(transaction)
+        while engine.hasPendingWork { note(engine.decide(.resume, at: now).transaction) }
         return outcome
+    }
+
+    private mutating func note(_ transaction: Transaction?) {
+        for case .jobPlaced(let number, _) in transaction?.facts ?? [] { placed.append(number) }
     }
 
     private mutating func job() -> JobSpec {
@@ -160,15 +167,9 @@ private struct QueueLoad: ~Copyable {
 
     /// Nanoseconds of this thread to end one of the jobs that hold capacity, with all that it wakes.
     mutating func end() -> UInt64 {
-        var found: Job?
-        let from = JobNumber(UInt64(random.pick(0...Int(engine.state.nextJobNumber))))
-        for start in [from, JobNumber(0)] where found == nil {
-            engine.state.jobs.forEach(after: start) { job in
-                if job.state.holdsCapacity { found = job }
-                return found == nil
-            }
-        }
-        guard let found else { return 0 }
+        if placed.isEmpty { return 0 }
+        placed.swapAt(random.pick(0...placed.count - 1), placed.count - 1)
+        guard let found = engine.state.jobs[placed.removeLast()] else { return 0 }
         let start = threadNanosecondsNow()
         run(.cancel(id: found.id))
         return threadNanosecondsNow() - start

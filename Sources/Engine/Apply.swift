@@ -174,6 +174,8 @@ extension Engine {
             packer.give(placement)
             noteUse(placement, of: job, -1)
             placement.forEachPool { grown.insert($0.index) }
+            // What is given back may make a pool one that can be held.
+            noteSupply()
             noteCapacity()
         }
     }

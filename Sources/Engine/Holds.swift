@@ -45,8 +45,12 @@ extension Engine {
         // Heads that find no pool cost as much as those that do.
         var tries = 4 * Self.mostHolds
         while tries > 0, holds.all.count < Self.mostHolds, let attempt = overdue.popMin() {
+            guard let first = queue.earliest[attempt.shape] else { continue }
+            if barIfClosed(first, of: attempt.shape) {
+                if let next = overdueHead(of: attempt.shape) { overdue.insert(next) }
+                continue
+            }
             tries -= 1
-            guard let first = openEarliest(of: attempt.shape, attempt.key) else { continue }
             for pool in nearestPools(to: attempt.shape, of: first.tenant) {
                 holds.all.append(Holds.Hold(pool: pool, key: first.key))
             }
@@ -64,29 +68,35 @@ extension Engine {
 
     /// First jobs of shapes, by arrival, that have waited through so many placements.
     private mutating func overdueHeads() -> Heap<Overdue> {
-        var overdue: [Overdue] = []
-        var next = UInt64.max
-        for (shape, first) in queue.earliest.enumerated() {
-            // Who waits for a better place does not keep others from it meanwhile.
-            guard let first, !(queue.shapes[shape]?.isPatient ?? true) else { continue }
-            let due = due(first)
-            if due <= state.placements { overdue.append(Overdue(key: first.key, shape: shape)) }
-            next = min(next, max(due, state.placements + 1))
-        }
-        holds.nextCheck = next
-        return Heap(overdue)
+        holds.nextCheck = .max
+        return Heap(queue.earliest.indices.compactMap { overdueHead(of: $0) })
     }
 
-    /// The first job of a shape by arrival whose tenant is not barred, which may not have been found yet; nil unless it is
-    /// overdue.
-    private mutating func openEarliest(of shape: ShapeIndex, _ key: ArrivalKey) -> Earliest? {
-        while let first = queue.earliest[shape], due(first) <= state.placements {
-            guard bars.hasRules, closedPools(first.tenant, gang(of: shape)).isAll,
-                let line = queue.line(shape, first.tenant, first.key.priority)
-            else { return first }
-            barLine(line, of: shape)
+    /// The first job of a shape by arrival whose tenant is not barred, if it is overdue. Whether the tenant of one that is
+    /// overdue is barred is left to see.
+    private mutating func overdueHead(of shape: ShapeIndex) -> Overdue? {
+        // Who waits for a better place does not keep others from it meanwhile.
+        if queue.shapes[shape]?.isPatient ?? true { return nil }
+        while let first = queue.earliest[shape] {
+            let due = due(first)
+            if due <= state.placements {
+                holds.nextCheck = min(holds.nextCheck, state.placements + 1)
+                return Overdue(key: first.key, shape: shape)
+            }
+            if barIfClosed(first, of: shape) { continue }
+            holds.nextCheck = min(holds.nextCheck, due)
+            return nil
         }
         return nil
+    }
+
+    /// Bars the line of a job where its tenant may have no more, which may not have been found yet.
+    private mutating func barIfClosed(_ first: Earliest, of shape: ShapeIndex) -> Bool {
+        guard bars.hasRules, closedPools(first.tenant, gang(of: shape)).isAll,
+            let line = queue.line(shape, first.tenant, first.key.priority)
+        else { return false }
+        barLine(line, of: shape)
+        return true
     }
 
     /// The count of placements after which a job is overdue.
@@ -108,7 +118,12 @@ extension Engine {
         for at in gang.targets.indices
         where holds.holder(of: gang.targets[at].pool) == nil && !closed.contains(gang.targets[at].pool) {
             if fitsWhenEmpty(key, gang, target: at) && couldHold(key, gang, target: at, ready: true) {
-                found.append((packer.largestFit(gang, target: at), at))
+                // Of a gang that may be split the pools are chosen by what they hold when empty: by what is free now, two might be
+                // chosen that together never hold it.
+                let room =
+                    gang.form.split == nil
+                    ? packer.largestFit(gang, target: at) : packer.mostWhenEmpty(gang, target: at, group: gang.lead)
+                found.append((room, at))
             }
         }
         found.sort { ($1.room, $0.target) < ($0.room, $1.target) }

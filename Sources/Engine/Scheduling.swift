@@ -7,7 +7,7 @@ import Packing
 
 extension Engine {
     /// Runs of nodes that one command's placements write before the rest is left to the next: the largest gang on top of
-    /// that is still far below what a record of the journal may hold.
+    /// that, with a run for each of `Bounds.workersPerJob`, is still below what a record of the journal may hold.
     static let runsPerCommand = 200_000
 
     /// Places all that may fit now, earliest first, until nothing does or the command's budget is used. Nothing while there

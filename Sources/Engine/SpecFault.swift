@@ -42,8 +42,11 @@ extension JobSpec {
         }
         if let fault = faultOfGates { return fault }
         guard 1...Bounds.groupsPerJob ~= workers.count else { return "has \(workers.count) worker groups" }
+        var most = 0
         for group in workers {
             if let fault = group.fault { return fault }
+            most += group.maxCount
+            if most > Bounds.workersPerJob { return "has more than \(Bounds.workersPerJob) workers" }
             if let segment = group.segment, segment.tier > min(.block, scope.required) {
                 return "has a segment of a \(segment.tier.name)"
             }

@@ -13,7 +13,7 @@ public enum Bounds {
     public static let listedNameBytes = 32 << 20
     /// Domains of a pool times the GPUs of its largest domain: bits of one index of domains by free workers.
     public static let domainIndexBits = 1 << 28
-    /// Of one group, with the most of an elastic one.
+    /// Of all groups, with the most of elastic ones, and after scaling by speed: a placement is one record of the journal.
     public static let workersPerJob = 1 << 20
     public static let groupsPerJob = 8
     /// Jobs of one batch command; larger batches are several.

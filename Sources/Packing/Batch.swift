@@ -84,14 +84,16 @@ extension Packer {
         _ places: inout [Placement?], _ gangs: [Gang], _ requests: [Int], _ unplaced: [Int], steps: Int,
         isHeld: (_ pool: Int) -> Bool
     ) {
-        guard unplaced.contains(where: { gangs[requests[$0]].isSingle }) else { return }
+        // What no pool could ever hold is not worth a search.
+        let wanted = unplaced.filter { gangs[requests[$0]].isSingle && !gangs[requests[$0]].isEmpty }
+        if wanted.isEmpty { return }
         var search = BatchSearch(gangs, pools: pools.count)
         for number in 0..<pools.count where pools.isFilled(number) && pools[number].isScored && !isHeld(number) {
             for node in 0..<pools[number].layout.nodes where pools[number].columns[node].isOpen {
                 search.add(pools[number].work(node: node), pool: number, node: node)
             }
         }
-        for request in unplaced where gangs[requests[request]].isSingle { search.wait(request, requests[request]) }
+        for request in wanted { search.wait(request, requests[request]) }
         for (request, place) in places.enumerated() {
             guard let place, gangs[requests[request]].isSingle else { continue }
             search.put(request, requests[request], place)
@@ -99,7 +101,7 @@ extension Packer {
         search.run(steps: steps)
         // What the search may have moved is given back, and taken anew where it is now.
         for (request, place) in places.enumerated() {
-            guard let place, search.owns(place) else { continue }
+            guard let place, gangs[requests[request]].isSingle, search.owns(place) else { continue }
             give(place)
             places[request] = nil
         }
@@ -138,6 +140,9 @@ extension PoolPacker {
             work.milli[gpu] =
                 shares.isEmpty ? (free.gpuMask >> UInt16(gpu) & 1) * 1000 : UInt16(shares.free(node, gpu: gpu))
         }
+        work.isBilledWhole = isBilledByNode
+        work.takenByOthers =
+            shape.cpuMillis - work.cpuMillis + shape.memoryMiB - work.memoryMiB + shape.gpus * 1000 - work.idle
         return work
     }
 

@@ -15,6 +15,11 @@ struct BatchNode {
     var pool = 0
     var node = 0
     var workers: [Worker] = []
+    /// Whether its pool bills by the node, and then what all its GPUs cost per hour, in thousandths of a micro-USD.
+    var isBilledWhole = false
+    var price: Int128 = 0
+    /// CPU, memory and GPUs that others than the batch have taken, added up: more than 0 where they opened the node.
+    var takenByOthers = 0
     /// In the list of nodes with idle GPUs, or -1.
     var idlePlace = -1
 
@@ -50,6 +55,10 @@ struct BatchSearch {
     private struct Kind {
         /// By pool; nil where they may not go.
         var needs: [WorkerNeed?]
+        /// By pool: the accelerator's place in the order that is wanted, and the price of one worker per hour in thousandths of a
+        /// micro-USD.
+        var ranks: [Int]
+        var prices: [Int128]
         var milli: Int
         /// Requests without a place.
         var waiting: [Int] = []
@@ -63,6 +72,11 @@ struct BatchSearch {
     private var idle: [Int] = []
     /// Capacity placed, and workers.
     private var value = 0
+    /// Of what is placed, all ranks together, and all prices.
+    private var rank = 0
+    private var price: Int128 = 0
+    /// By pool, of one GPU.
+    private var pricesPerGPU: [Int64]
     private var random: UInt64 = 0x5EED
     private var removed: [(node: Int, worker: BatchNode.Worker)] = []
     private var added: [Int] = []
@@ -74,10 +88,19 @@ struct BatchSearch {
     init(_ gangs: [Gang], pools: Int) {
         kinds = gangs.map { gang in
             var needs = [WorkerNeed?](repeating: nil, count: pools)
-            for target in gang.targets { needs[target.pool] = target.need }
-            return Kind(needs: needs, milli: gang.form.groups[0].demand.totalMilli)
+            var ranks = [Int](repeating: 0, count: pools)
+            var prices = [Int128](repeating: 0, count: pools)
+            for target in gang.targets {
+                needs[target.pool] = target.need
+                ranks[target.pool] = target.rank
+                prices[target.pool] = Int128(target.need.totalMilli) * Int128(target.price)
+            }
+            return Kind(
+                needs: needs, ranks: ranks, prices: prices, milli: gang.form.groups[0].demand.totalMilli)
         }
         nodeAt = Array(repeating: [], count: pools)
+        pricesPerGPU = Array(repeating: 0, count: pools)
+        for target in gangs.lazy.flatMap(\.targets) { pricesPerGPU[target.pool] = target.price }
         let demands = gangs.map { $0.form.groups[0].demand }
         let order = kinds.indices.sorted {
             let (left, right) = (demands[$0], demands[$1])
@@ -102,6 +125,7 @@ struct BatchSearch {
         nodes.append(work)
         nodes[nodes.count - 1].pool = pool
         nodes[nodes.count - 1].node = node
+        nodes[nodes.count - 1].price = Int128(work.gpus * 1000) * Int128(pricesPerGPU[pool])
         touch(nodes.count - 1)
     }
 
@@ -112,7 +136,10 @@ struct BatchSearch {
     mutating func put(_ request: Int, _ kind: Int, _ place: Placement) {
         guard let at = searched(place) else { return }
         nodes[at].workers.append(BatchNode.Worker(kind: kind, gpuMask: place.runs[0].gpuMask, request: request))
+        if let need = kinds[kind].needs[nodes[at].pool] { nodes[at].takenByOthers -= need.sum }
         value += worth(kind)
+        rank += kinds[kind].ranks[nodes[at].pool]
+        if !nodes[at].isBilledWhole { price += kinds[kind].prices[nodes[at].pool] }
     }
 
     /// Whether the search may have moved what stands at a place.
@@ -143,6 +170,9 @@ struct BatchSearch {
 
     /// Searches, and in the end fills every node, so that nothing is left out that fits.
     mutating func run(steps: Int) {
+        for node in nodes where node.isBilledWhole && node.takenByOthers == 0 && !node.workers.isEmpty {
+            price += node.price
+        }
         var steps = steps
         while steps > 0 && !idle.isEmpty && kinds.contains(where: { !$0.waiting.isEmpty && $0.milli > 0 }) {
             step()
@@ -154,7 +184,7 @@ struct BatchSearch {
     private mutating func step() {
         let first = idle[draw(idle.count)]
         let second = draw(2) == 0 ? first : draw(nodes.count)
-        let before = value
+        let before = (value, -rank, -price)
         removed.removeAll(keepingCapacity: true)
         added.removeAll(keepingCapacity: true)
         ruin(first, workers: draw(4))
@@ -163,7 +193,8 @@ struct BatchSearch {
             fill(second, isBlinking: true)
         }
         fill(first, isBlinking: true)
-        if value < before { takeBack() }
+        // Of equal value, what is wanted more, then what costs less.
+        if (value, -rank, -price) < before { takeBack() }
         touch(first)
         touch(second)
     }
@@ -279,7 +310,7 @@ struct BatchSearch {
     private mutating func place(_ worker: BatchNode.Worker, on node: Int) {
         change(worker, on: node, sign: -1)
         nodes[node].workers.append(worker)
-        value += worth(worker.kind)
+        count(worker.kind, on: node, sign: 1)
     }
 
     private mutating func remove(_ at: Int, from node: Int) -> BatchNode.Worker {
@@ -287,7 +318,7 @@ struct BatchSearch {
         let worker = nodes[node].workers.removeLast()
         change(worker, on: node, sign: 1)
         kinds[worker.kind].waiting.append(worker.request)
-        value -= worth(worker.kind)
+        count(worker.kind, on: node, sign: -1)
         return worker
     }
 
@@ -299,6 +330,21 @@ struct BatchSearch {
         nodes[node].memoryMiB += sign * need.memoryMiB
         for gpu in 0..<nodes[node].gpus where worker.gpuMask >> UInt16(gpu) & 1 == 1 {
             nodes[node].milli[gpu] = UInt16(Int(nodes[node].milli[gpu]) + sign * need.gpuMilli)
+        }
+    }
+
+    /// Takes note that a node has one worker more or less. In a pool billed by the node its first one opens the node.
+    private mutating func count(_ kind: Int, on node: Int, sign: Int) {
+        let pool = nodes[node].pool
+        value += sign * worth(kind)
+        rank += sign * kinds[kind].ranks[pool]
+        guard nodes[node].isBilledWhole else {
+            price += Int128(sign) * kinds[kind].prices[pool]
+            return
+        }
+        // The count of workers is as it is after this one came, or went.
+        if nodes[node].takenByOthers == 0 && nodes[node].workers.count == (sign > 0 ? 1 : 0) {
+            price += Int128(sign) * nodes[node].price
         }
     }
 
@@ -329,4 +375,9 @@ struct BatchSearch {
         word ^= word >> 31
         return Int(truncatingIfNeeded: word.multipliedFullWidth(by: UInt64(bound)).high)
     }
+}
+
+extension WorkerNeed {
+    /// CPU, memory and GPUs added up.
+    fileprivate var sum: Int { cpuMillis + memoryMiB + totalMilli }
 }

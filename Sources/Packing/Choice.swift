@@ -135,7 +135,7 @@ extension PoolPacker {
     /// The block in which the gang touches the fewest domains; among those the one with least room.
     private func bestBlock(for workers: Int, _ index: borrowing DemandIndex) -> Int {
         let fewest = (workers + layout.largestDomain * index.perNode - 1) / (layout.largestDomain * index.perNode)
-        var best: (domains: Int, fit: UInt32, block: Int)?
+        var best: (domains: Int, fit: UInt64, block: Int)?
         for block in 0..<layout.blocks where index.blockFit[block] >= workers {
             let fit = index.blockFit[block]
             if let best, best.domains == fewest, best.fit <= fit { continue }

@@ -61,13 +61,13 @@
     }
 }
 
-extension Column where Element == UInt32 {
-    /// The smallest value that is at least `least`, or nil. Precondition: all values are below 2^31.
+extension Column where Element == UInt64 {
+    /// The smallest value that is at least `least`, or nil. Precondition: all values are below 2^63.
     @inline(__always)
-    func smallest(atLeast least: UInt32) -> UInt32? {
-        // What is below `least` wraps around to 2^31 or more, so that one minimum without a branch answers.
-        var smallest = UInt32.max
+    func smallest(atLeast least: UInt64) -> UInt64? {
+        // What is below `least` wraps around to 2^63 or more, so that one minimum without a branch answers.
+        var smallest = UInt64.max
         for index in 0..<count { smallest = unsafe min(smallest, base[index] &- least) }
-        return smallest < 1 << 31 ? smallest + least : nil
+        return smallest < 1 << 63 ? smallest + least : nil
     }
 }

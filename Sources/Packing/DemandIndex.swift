@@ -40,7 +40,7 @@ struct DemandIndex: ~Copyable {
     var lastUse: UInt64 = 0
     /// Which buckets have members.
     let buckets: BitRows
-    let blockFit: Column<UInt32>
+    let blockFit: Column<UInt64>
     let nodeFit: Column<UInt16>
     /// Domains in buckets by their fit.
     private(set) var byFit: Buckets
@@ -155,7 +155,7 @@ struct DemandIndex: ~Copyable {
             poolNodesByClass[newClass] += UInt32(nodes)
             nodeFits |= 1 << UInt64(newClass)
         }
-        blockFit[block] = UInt32(Int(blockFit[block]) + change)
+        blockFit[block] = UInt64(Int(blockFit[block]) + change)
         total += change
         let (oldBucket, newBucket) = (bucket(of: old), bucket(of: new))
         if oldBucket == newBucket { return }

@@ -70,7 +70,7 @@ extension PoolPacker {
             return Fit(tier: .domain, slackMilli: (index.domainFit(domain) - workers) * milli)
         }
         if scope == .domain { return .none }
-        if let fit = index.blockFit.smallest(atLeast: UInt32(workers)) {
+        if let fit = index.blockFit.smallest(atLeast: UInt64(workers)) {
             return Fit(tier: .block, slackMilli: (Int(fit) - workers) * milli)
         }
         return scope == .block ? .none : Fit(tier: .pool, slackMilli: (index.total - workers) * milli)
@@ -153,7 +153,7 @@ extension DemandIndex {
         }
         if scope == .domain || limit < Fit(tier: .block, slackMilli: 0) { return .none }
         let milli = need.totalMilli
-        if let fit = blockFit.smallest(atLeast: UInt32(workers)) {
+        if let fit = blockFit.smallest(atLeast: UInt64(workers)) {
             return Offer(fit: Fit(tier: .block, slackMilli: (Int(fit) - workers) * milli))
         }
         if scope == .block { return .none }

@@ -245,6 +245,10 @@ extension Packer {
         }
         candidates: for candidate in sorted {
             let speed = candidate.speedMilli
+            // Scaled by speed there may be more workers than a placement can hold; then the gang is too large for the pool.
+            let least = form.groups.indices.reduce(0) { $0 + form.workers($1, speedMilli: speed).lowerBound }
+            if least > Bounds.workersPerJob { continue }
+            var spare = Bounds.workersPerJob - least
             var here: [GroupTarget] = []
             let isScored = form.isSingle && pools[candidate.pool].isScored
             for (at, group) in form.groups.enumerated() {
@@ -252,12 +256,14 @@ extension Packer {
                 let key = IndexKey(group, need: need, usesSpares: form.usesSpares)
                 guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
                 let workers = form.workers(at, speedMilli: speed)
+                let more = min(spare, workers.count - 1)
+                spare -= more
                 let isByScore = isScored && workers.lowerBound == 1
                 here.append(
                     GroupTarget(
                         need: need, index: isByScore ? -1 : pools[candidate.pool].index(for: key),
                         least: workers.lowerBound,
-                        most: workers.upperBound))
+                        most: workers.lowerBound + more))
             }
             let quantum = form.groups[lead].segment?.size ?? 1
             let leastInPool = form.split.map { ($0.minWorkersPerPool + quantum - 1) / quantum * quantum }

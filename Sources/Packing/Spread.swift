@@ -85,30 +85,34 @@ extension PoolPacker {
     }
 
     /// Over blocks that each hold a multiple of the quota's block quantum: the roomiest first, then the tightest that holds
-    /// the rest. Precondition: the room is there. Cost: the blocks used times the blocks.
+    /// the rest. Precondition: the room is there. Cost: the domains, and the order of the blocks.
     func spreadOverBlocks(
         _ workers: Int, _ index: borrowing DemandIndex, _ quota: Quota, into runs: inout [NodeRun]
     ) {
+        var rooms: [(room: Int, block: Int)] = []
+        for block in 0..<layout.blocks {
+            let room = room(index, quota, block: block)
+            if room > 0 { rooms.append((room, block)) }
+        }
+        rooms.sort { ($1.room, $0.block) < ($0.room, $1.block) }
         var left = workers
-        var used: [Int] = []
-        while left > 0 {
-            var best: (room: Int, block: Int)?
-            for block in 0..<layout.blocks where !used.contains(block) {
-                let room = room(index, quota, block: block)
-                if room == 0 { continue }
-                guard let now = best else {
-                    best = (room, block)
-                    continue
+        for at in rooms.indices where left > 0 {
+            var chosen = rooms[at]
+            if chosen.room >= left {
+                // All that hold the rest stand from here on up to one place; the tightest are the last of them.
+                var (low, high) = (at, rooms.count)
+                while high - low > 1 {
+                    let middle = (low + high) / 2
+                    if rooms[middle].room >= left { low = middle } else { high = middle }
                 }
-                // The tightest of those that hold the rest, else the roomiest.
-                if now.room >= left ? room >= left && room < now.room : room > now.room { best = (room, block) }
+                let room = rooms[low].room
+                chosen = (room, rooms[at...low].lazy.filter { $0.room == room }.map(\.block).min() ?? chosen.block)
             }
-            guard let best else { preconditionFailure("the index promised room that is not there") }
-            let taken = min(best.room, left)
-            spread(taken, over: layout.domainRange(best.block), index, quota, into: &runs)
-            used.append(best.block)
+            let taken = min(chosen.room, left)
+            spread(taken, over: layout.domainRange(chosen.block), index, quota, into: &runs)
             left -= taken
         }
+        precondition(left == 0, "the index promised room that is not there")
     }
 
     // MARK: Nodes of a domain

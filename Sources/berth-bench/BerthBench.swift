@@ -9,7 +9,8 @@ struct BerthBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
-            PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self, JSONCommand.self,
+            PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self,
+            JSONCommand.self,
             JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }

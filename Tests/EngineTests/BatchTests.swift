@@ -105,4 +105,62 @@ import Testing
         let (without, with) = (placed(0), placed(8192))
         #expect(with > without)
     }
+
+    @Test("A job that fits nowhere does not drive the others of its batch to a pool that is wanted less or costs more")
+    func sidewaysSteps() {
+        func pool(_ name: String, _ accelerator: String, _ price: Int64, billing: Billing = .gpu) -> PoolSpec {
+            var pool = PoolSpec.sample(name, nodes: 2, gpus: 2, accelerator: accelerator, price: price)
+            pool.allowsGPUShares = true
+            pool.billing = billing
+            return pool
+        }
+        // One that no node holds, and one whose only pool is full.
+        for hopeless in [Demand(gpus: 8), Demand(gpus: 2)] {
+            for billing in Billing.allCases {
+                var harness = EngineHarness()
+                harness.run(.putPool(pool("full", "h200", 1_000_000)))
+                harness.submit("filler", gpus: 2, workers: 2)
+                harness.run(.putPool(pool("fast", "h100", 2_000_000, billing: billing)))
+                harness.run(.putPool(pool("slow", "l4", 9_000_000)))
+                var jobs = (0..<6).map { number in
+                    JobSpec(
+                        id: "s\(number)",
+                        workers: [
+                            WorkerGroup(count: 1, demand: Demand(gpus: 1, gpuMilli: 300, cpuMillis: 100, memoryMiB: 0))
+                        ], accelerators: [Accelerator("h100"), Accelerator("l4")])
+                }
+                jobs.append(
+                    JobSpec(
+                        id: "big", workers: [WorkerGroup(count: 1, demand: hopeless)],
+                        accelerators: [Accelerator("h200")]))
+                harness.run(.submitBatch(jobs))
+                #expect(harness.state(of: "big") == .queued)
+                #expect((0..<6).allSatisfy { harness.pool(of: "s\($0)") == "fast" }, "\(hopeless) \(billing)")
+                // Six times 300 fit on the two GPUs of one node.
+                let nodes = Set((0..<6).compactMap { harness.placement(of: "s\($0)")?.runs.first?.node })
+                if billing == .node { #expect(nodes.count == 1, "\(hopeless)") }
+            }
+        }
+    }
+
+    @Test("What the search of a batch may not move keeps its place")
+    func searchKeepsRicher() {
+        for change: (inout JobSpec) -> Void in [
+            {
+                $0.isPreemptible = true; $0.usesSpares = true
+            }, { $0.workers[0].spread.workersPerDomain = 1 },
+            { $0.workers[0].maxCount = 2 },
+        ] {
+            var harness = EngineHarness()
+            var pool = PoolSpec.sample("p", nodes: 1, gpus: 2)
+            pool.allowsGPUShares = true
+            harness.run(.putPool(pool))
+            var rich = JobSpec(id: "rich", workers: [WorkerGroup(count: 1, demand: Demand(gpus: 2))])
+            change(&rich)
+            let small = JobSpec(id: "small", workers: [WorkerGroup(count: 1, demand: Demand(gpus: 1, gpuMilli: 500))])
+            harness.run(.submitBatch([small, rich]))
+            #expect(harness.state(of: "rich") == .placed)
+            #expect(harness.state(of: "small") == .queued)
+        }
+    }
 }

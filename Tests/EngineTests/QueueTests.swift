@@ -140,4 +140,20 @@ import Testing
         let fault = harness.engine.firstDisagreement()
         #expect(fault == nil)
     }
+
+    @Test("More shapes than are kept idle come, are placed, leave and are replayed")
+    func manyShapes() throws {
+        var harness = EngineHarness()
+        harness.run(.putPool(.sample("p", nodes: 300)))
+        for number in 0..<1100 {
+            harness.submit("j\(number)", [WorkerGroup(count: 1, demand: Demand(gpus: 1, cpuMillis: number))])
+            harness.submit("w\(number)", [WorkerGroup(count: 1, demand: Demand(gpus: 1, cpuMillis: 100_000 + number))])
+            harness.run(.cancel(id: "w\(number)"))
+        }
+        #expect(harness.engine.state.count(of: .placed) == 1100)
+        var again = Engine()
+        for transaction in harness.transactions { try again.replay(transaction) }
+        _ = again.decide(.resume, at: harness.clock.now)
+        #expect(again.state.digest == harness.engine.state.digest)
+    }
 }

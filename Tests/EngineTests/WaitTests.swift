@@ -51,23 +51,31 @@ import Testing
         #expect(Self.life(harness, "early")?.message.contains("is held until") == true)
     }
 
-    @Test("A message with many reasons stays within its bound")
-    func longMessage() {
-        var harness = GateTests.harness()
-        let names = (0..<30).map { "\($0)" + String(repeating: "x", count: 120) }
-        for name in names { harness.submit(name, gpus: 1) }
-        let moment = harness.clock.now.adding(seconds: 1)
-        _ = GateTests.submit("a", to: &harness) {
+    @Test("A message with many reasons ends with the last sentence that there is room for")
+    func longMessage() throws {
+        func long(_ name: String) -> String { name + String(repeating: "x", count: 120) }
+        var harness = EngineHarness()
+        for (name, nodes, gpus) in [("busy", 4, 8), ("cordoned", 2, 8), ("small", 1, 8), ("thin", 2, 4)] {
+            harness.run(.putPool(.sample(long(name), nodes: nodes, gpus: gpus)))
+        }
+        for node in 0..<2 {
+            harness.run(.changeNode(pool: long("cordoned"), node: "b00/d000/n0\(node)", action: .cordon))
+        }
+        let names = (0..<30).map { long("\($0)") }
+        for name in names { harness.submit(name, gpus: 1, allow: PlaceList(pools: [long("busy")])) }
+        _ = GateTests.submit("a", to: &harness, workers: 2) {
             $0.hold = true
             $0.after = names.map { Dependency(job: $0) }
-            $0.notBefore = moment
-            $0.maxWaitSeconds = 1
+            $0.maxWaitSeconds = 10
         }
-        for number in 0..<20 {
-            harness.run(.putPool(.sample("q\(number)", accelerator: "other\(number)")))
-        }
+        let explanation = try ReadingTests.explain(&harness, "a")
+        let job = try #require(harness.engine.state.jobs["a"])
+        let sentences = explanation.sentences(of: job)
+        try #require(sentences.joined(separator: " ").utf8.count > Bounds.messageBytes)
+        harness.run(.resume, afterSeconds: 10)
         let message = Self.life(harness, "a")?.message ?? ""
         #expect(message.utf8.count <= Bounds.messageBytes && message.contains("and 27 more."))
+        #expect(sentences.dropFirst().contains { message.hasSuffix(" " + $0) })
     }
 
     @Test(

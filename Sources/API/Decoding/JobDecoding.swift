@@ -67,6 +67,11 @@ extension JobSpec {
 
     /// What a group asks for must be possible within the scope.
     private func checkGroups(_ reader: inout ObjectReader) {
+        if workers.reduce(0, { $0 + $1.maxCount }) > Bounds.workersPerJob {
+            reader.mistake(
+                .outOfRange, "workers",
+                "Ask for at most \(Bounds.workersPerJob) workers in all groups together, each counted with its most.")
+        }
         guard let elements = reader.field("workers")?.array({ $0 }) else { return }
         for (group, element) in zip(workers, elements) {
             if let tier = group.segment?.tier, tier > scope.required {
