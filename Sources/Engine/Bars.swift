@@ -38,10 +38,20 @@ struct Bars {
     private var isStale = true
     /// Whether any tenant has a rule besides its weight.
     private(set) var hasRules = false
-    /// Lines that were barred, by tenant: shape and priority.
-    fileprivate(set) var lines: [[(shape: ShapeIndex, priority: Int)]] = []
+    /// A line that was barred.
+    struct Barred {
+        let shape: ShapeIndex
+        let priority: Int
+        /// With less left of every accelerator's quota, in thousandths of a GPU, it stays barred.
+        let least: Int128
+    }
+
+    /// By tenant.
+    fileprivate(set) var lines: [[Barred]] = []
     /// Whether something changed that may open what was barred.
     fileprivate(set) var mayOpen = false
+    /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
+    fileprivate(set) var mayOpenAll = false
 
     /// When rules change by themselves: a quota begins or ends, or a month does for one with a budget.
     private(set) var changesAt: Timestamp?
@@ -58,6 +68,7 @@ struct Bars {
         if !isStale && puts == state.tenants.puts && (changesAt.map { moment < $0 } ?? true) { return }
         isStale = false
         mayOpen = true
+        mayOpenAll = true
         puts = state.tenants.puts
         quotas = QuotaTree(state, at: moment)
         hasRules = state.tenants.records.contains { $0?.spec?.hasRules ?? false }
@@ -68,15 +79,28 @@ struct Bars {
         }
     }
 
-    fileprivate mutating func remember(_ shape: ShapeIndex, _ line: Line) {
-        while lines.count <= line.tenant.index { lines.append([]) }
-        lines[line.tenant.index].append((shape, line.priority))
+    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot) {
+        while lines.count <= tenant.index { lines.append([]) }
+        lines[tenant.index].append(line)
     }
 
-    fileprivate mutating func takeAll() -> [[(shape: ShapeIndex, priority: Int)]] {
+    /// Takes out a tenant's lines that may be open with so much left; the others stay.
+    fileprivate mutating func take(from tenant: TenantSlot, left: Int128) -> [Barred] {
+        let all = lines[tenant.index]
+        guard all.contains(where: { $0.least <= left }) else { return [] }
+        lines[tenant.index] = all.filter { $0.least > left }
+        return all.filter { $0.least <= left }
+    }
+
+    fileprivate mutating func noteOpened() {
         mayOpen = false
-        defer { lines.removeAll(keepingCapacity: true) }
-        return lines
+        mayOpenAll = false
+    }
+
+    /// Takes note that a line is gone.
+    mutating func forget(_ shape: ShapeIndex, _ priority: Int, of tenant: TenantSlot) {
+        guard tenant.index < lines.count else { return }
+        lines[tenant.index].removeAll { $0.shape == shape && $0.priority == priority }
     }
 }
 
@@ -167,25 +191,50 @@ extension Engine {
 
     /// Passes a line over until something changes that may open it.
     mutating func barLine(_ line: Int, of shape: ShapeIndex) {
-        bars.remember(shape, queue.lines[shape][line])
+        let tenant = queue.lines[shape][line].tenant
+        let gang = gang(of: shape)
+        var least = Int128.max
+        for at in gang.targets.indices {
+            // What other rules keep out now, they may let in whatever the quota.
+            if case .quota(let unit, let needed, _) = quotaBar(tenant, gang, target: at),
+                bars.quotas.accelerators[unit] >= 0
+            {
+                least = min(least, needed)
+            } else {
+                least = 0
+            }
+        }
+        bars.remember(Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant)
         queue.setBarred(line, of: shape, true)
     }
 
-    /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost: the barred lines, once after
-    /// what may open some.
+    /// The most that quota leaves a tenant of any accelerator, in thousandths of a GPU.
+    private func mostLeft(_ slot: TenantSlot) -> Int128 {
+        var most: Int128 = 0
+        for (unit, accelerator) in bars.quotas.accelerators.enumerated() where accelerator >= 0 {
+            most = max(most, bars.quotas.available(slot, unit, state.tenants))
+        }
+        return most
+    }
+
+    /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost, once after what may open some:
+    /// the tenants with barred lines, and those of their lines that the quota left to them could hold.
     mutating func openLines() {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
         for shape in queue.withMisses { untried.insert(shape) }
-        for (tenant, lines) in bars.takeAll().enumerated() where !lines.isEmpty {
-            for (shape, priority) in lines {
-                let slot = TenantSlot(tenant)
-                guard let at = queue.line(shape, slot, priority), queue.lines[shape][at].pass == .barred else {
+        let all = bars.mayOpenAll
+        bars.noteOpened()
+        for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {
+            let slot = TenantSlot(tenant)
+            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot)) {
+                let shape = barred.shape
+                guard let at = queue.line(shape, slot, barred.priority), queue.lines[shape][at].pass == .barred else {
                     continue
                 }
                 let gang = gang(of: shape)
                 if closedPools(slot, gang).isAll {
-                    bars.remember(shape, queue.lines[shape][at])
+                    barLine(at, of: shape)
                 } else {
                     queue.setBarred(at, of: shape, false)
                     noteEarliest(of: shape)

@@ -54,6 +54,14 @@ extension Engine {
     /// `job` as it was while it was queued; the state knows already that it is so no more.
     mutating func leaveQueue(_ job: Job) { moveInQueue(from: job, to: nil) }
 
+    /// Takes a job out of the shape that it asked for.
+    mutating func removeFromQueue(_ job: Job, asking scope: Tier) {
+        let tenant = tenant(of: job)
+        let shape = queue.remove(job, of: tenant, asking: scope, among: waiting)
+        if queue.line(shape, tenant, job.life.priority) == nil { bars.forget(shape, job.life.priority, of: tenant) }
+        noteEarliest(of: shape)
+    }
+
     /// Takes note that a queued job became another, entered or left. The state knows `after` already. The shape that it entered.
     @discardableResult
     mutating func moveInQueue(from before: Job?, to after: Job?) -> ShapeIndex? {
@@ -69,8 +77,7 @@ extension Engine {
         if let after, isGated && !wasGated { gatedShapes.insert(after.spec) }
         let (wasOpen, isOpen) = (before?.isOpen ?? false, after?.isOpen ?? false)
         if let before, wasOpen && !isOpen {
-            noteEarliest(
-                of: queue.remove(before, of: tenant(of: before), asking: before.scope(at: now), among: waiting))
+            removeFromQueue(before, asking: before.scope(at: now))
         }
         guard let after, isOpen && !wasOpen else { return nil }
         let shape = queue.insert(after, of: tenant(of: after), asking: after.scope(at: now))

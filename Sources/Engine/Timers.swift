@@ -108,7 +108,7 @@ extension Engine {
             // At this moment and not before, the job asks for the other tier.
             now = max(now, timer.at)
             let tenant = tenant(of: job)
-            noteEarliest(of: queue.remove(job, of: tenant, asking: job.spec.scope.first, among: waiting))
+            removeFromQueue(job, asking: job.spec.scope.first)
             let shape = queue.insert(job, of: tenant, asking: job.spec.scope.required)
             untried.insert(shape)
             noteEarliest(of: shape)
