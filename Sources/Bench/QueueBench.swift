@@ -25,10 +25,8 @@ public struct QueueBench: Sendable {
         self.samples = samples
     }
 
-    /// Without quotas, then with a quota for each tenant and for each tenth of them together.
-    public func run() -> [Report] { [report("queue", hasQuota: false), report("queueWithQuota", hasQuota: true)] }
-
-    private func report(_ name: String, hasQuota: Bool) -> Report {
+    /// Without quotas, or with a quota for each tenant and for each tenth of them together.
+    public func run(hasQuota: Bool) -> Report {
         var load = QueueLoad(self, hasQuota: hasQuota)
         load.fill()
         var submits: [UInt64] = []
@@ -42,7 +40,7 @@ public struct QueueBench: Sendable {
         let submit = Spread(&submits)
         let end = Spread(&ends)
         return Report(
-            benchmark: name,
+            benchmark: hasQuota ? "queueWithQuota" : "queue",
             figures: [
                 Figure("jobsQueued", Double(load.engine.state.count(of: .queued)), "jobs", goal: "\(jobs)"),
                 Figure("jobsRunning", Double(load.engine.state.count(of: .placed)), "jobs"),

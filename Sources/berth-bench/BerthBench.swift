@@ -51,7 +51,14 @@ struct QueueCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
-    func run() throws { output.show(QueueBench.full.run()) }
+    @Option(help: "Jobs that come and jobs that end while it is measured.")
+    var samples = QueueBench.full.samples
+
+    func run() throws {
+        var bench = QueueBench.full
+        bench.samples = samples
+        for hasQuota in [false, true] { output.show([bench.run(hasQuota: hasQuota)]) }
+    }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -129,7 +136,7 @@ struct AllCommand: ParsableCommand {
             ("packing", { [PackingCommand.bench.run()] }),
             ("topology", { [try traces.topologyReport()] }),
             ("openb", traces.openbReports),
-            ("queue", { QueueBench.full.run() }),
+            ("queue", { [false, true].map { QueueBench.full.run(hasQuota: $0) } }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),

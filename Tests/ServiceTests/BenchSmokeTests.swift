@@ -127,4 +127,14 @@ import Testing
 
                 """)
     }
+
+    @Test("A long queue is measured, with quotas and without, and comes out the same each time")
+    func queue() {
+        for hasQuota in [false, true] {
+            let report = QueueBench.smoke.run(hasQuota: hasQuota)
+            #expect(report.figures.first { $0.name == "jobsQueued" }?.value ?? 0 > 1900)
+            #expect(report.figures.first { $0.name == "placementsPerEnd" }?.value ?? 0 > 0)
+            #expect(report.hash == QueueBench.smoke.run(hasQuota: hasQuota).hash)
+        }
+    }
 }
