@@ -14,7 +14,6 @@ public protocol Desk {
     func explain(_ job: Job) -> Explanation
     func poolReadings() -> [PoolReading]
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int)
-    func tenantReading(_ slot: TenantSlot) -> TenantReading
     func outlook(of slot: TenantSlot) -> [OutlookReading]
     /// What is free on a node; the mask shows GPUs that are wholly free.
     func free(_ slot: PoolSlot, node: Int) -> (gpuMask: UInt16, cpuMillis: Int, memoryMiB: Int)
@@ -80,6 +79,8 @@ public struct ServiceReading: Sendable {
 public protocol Backend: Sendable {
     /// The newest state that is wholly on disk.
     var view: State { get }
+    /// The time by the service's clock.
+    var now: Timestamp { get }
     /// Hands work to the writer. False when its inbox is full: the answer is still the caller's duty.
     func post(_ answer: PendingAnswer, _ work: @escaping DeskWork) -> Bool
     /// Runs work that is too long for an event loop.

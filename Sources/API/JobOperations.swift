@@ -311,9 +311,11 @@ extension Call {
         case .outcome(.node(let slot, let node, _)):
             return Answer.json(revision: desk.state.revision) { $0.node(node, of: slot, desk) }
         case .outcome(.tenant(let slot, let created)):
-            let reading = desk.tenantReading(slot)
-            var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.tenant(reading) }
-            if created { response.add("Location", "/v1/tenants/" + reading.record.path) }
+            let readings = desk.state.tenantReadings([slot], at: api.backend.now)
+            var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { writer in
+                for reading in readings { writer.tenant(reading) }
+            }
+            if created { response.add("Location", "/v1/tenants/" + desk.state.tenants[slot].path) }
             return response
         case .outcome(.tenantDeleted(let path)):
             return Answer.json(revision: desk.state.revision) { writer in

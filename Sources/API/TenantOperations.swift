@@ -11,29 +11,23 @@ extension BerthAPI {
         let limit = try parameters.limit()
         let after = Int(try parameters.cursor())
         let below = try parameters.tenant("below")
-        return .desk { desk in
-            let state = desk.state
-            if let below, state.tenants.slot(of: below) == nil {
-                return call.problem(Problem(.tenantNotFound(path: below)), revision: state.revision)
-            }
-            return Answer.json(revision: state.revision, reserving: limit * 512) { writer in
+        let view = backend.view
+        if let below, view.tenants.slot(of: below) == nil {
+            return .now(call.problem(Problem(.tenantNotFound(path: below)), revision: view.revision))
+        }
+        let moment = backend.now
+        return .slowly {
+            let slots = (max(after, 1)..<max(after, 1, view.tenants.records.count)).lazy
+                .filter { view.tenants.has($0, below: below) }.prefix(limit + 1).map { TenantSlot($0) }
+            let page = Array(slots)
+            let readings = view.tenantReadings(Array(page.prefix(limit)), at: moment)
+            return Answer.json(revision: view.revision, reserving: readings.count * 512) { writer in
                 writer.object { writer in
-                    writer.member("revision", state.revision)
-                    var slot = max(after, 1)
-                    var count = 0
+                    writer.member("revision", view.revision)
                     writer.key("tenants")
-                    writer.array { writer in
-                        while slot < state.tenants.records.count && count < limit {
-                            if state.tenants.has(slot, below: below) {
-                                writer.tenant(desk.tenantReading(TenantSlot(slot)))
-                                count += 1
-                            }
-                            slot += 1
-                        }
-                    }
-                    let rest = slot..<max(slot, state.tenants.records.count)
-                    if rest.contains(where: { state.tenants.has($0, below: below) }) {
-                        writer.member("nextCursor", Parameters.cursor(UInt64(slot)))
+                    writer.array { writer in for reading in readings { writer.tenant(reading) } }
+                    if page.count > limit {
+                        writer.member("nextCursor", Parameters.cursor(UInt64(page[limit].index)))
                     }
                 }
             }
@@ -48,9 +42,11 @@ extension BerthAPI {
             guard let slot = state.tenants.slot(of: path) else {
                 return call.problem(Problem(.tenantNotFound(path: path)), revision: state.revision)
             }
-            let reading = desk.tenantReading(slot)
+            let readings = state.tenantReadings([slot], at: call.api.backend.now)
             let outlook = desk.outlook(of: slot)
-            return Answer.json(revision: state.revision) { $0.tenant(reading, outlook: outlook) }
+            return Answer.json(revision: state.revision) { writer in
+                for reading in readings { writer.tenant(reading, outlook: outlook) }
+            }
         }
     }
 

@@ -32,12 +32,6 @@ struct ClosedPools {
 
 /// What the tenants' rules come to, and which lines they keep from being tried.
 struct Bars {
-    var quotas = QuotaTree()
-    /// What `quotas` was made for.
-    private var puts = UInt64.max
-    private var isStale = true
-    /// Whether any tenant has a rule besides its weight.
-    private(set) var hasRules = false
     /// A line that was barred.
     struct Barred {
         let shape: ShapeIndex
@@ -46,6 +40,12 @@ struct Bars {
         let least: Int128
     }
 
+    var quotas = QuotaTree()
+    /// What `quotas` was made for.
+    private var puts = UInt64.max
+    private var isStale = true
+    /// Whether any tenant has a rule besides its weight.
+    private(set) var hasRules = false
     /// By tenant.
     fileprivate(set) var lines: [[Barred]] = []
     /// Whether something changed that may open what was barred.
@@ -112,28 +112,33 @@ extension TenantSpec {
     }
 }
 
-extension Engine {
-    /// What keeps a tenant from any further job. Precondition for this and what follows: `bars` is refreshed.
-    func tenantBar(_ slot: TenantSlot) -> Bar? {
+extension State {
+    /// What keeps a tenant from any further job at a moment.
+    func tenantBar(_ slot: TenantSlot, at moment: Timestamp) -> Bar? {
         var found: Bar?
-        state.tenants.path(from: slot) { above in
-            let record = state.tenants[above]
+        tenants.path(from: slot) { above in
+            let record = tenants[above]
             if let limit = record.spec?.maxRunningJobs, record.runningJobs >= limit {
                 found = .runningJobs(above, limit: limit)
-            } else if found == nil, let budget = record.spec?.budget, budget.isHard, isUsedUp(budget, of: record) {
+            } else if found == nil, let budget = record.spec?.budget, budget.isHard,
+                isUsedUp(budget, of: record, at: moment)
+            {
                 found = .budget(above)
             }
         }
         return found
     }
 
-    private func isUsedUp(_ budget: Budget, of record: TenantRecord) -> Bool {
+    private func isUsedUp(_ budget: Budget, of record: TenantRecord, at moment: Timestamp) -> Bool {
         var meter = record.meter
-        meter.settle(to: now, record.usage, state.tenants.policy)
+        meter.settle(to: moment, record.usage, tenants.policy)
         return budget.gpuHours.map { meter.gpuHours >= $0 } ?? false
             || budget.microUSD.map { meter.microUSD >= $0 } ?? false
     }
+}
 
+extension Engine {
+    /// Whether rules of place keep a tenant out of a pool.
     func placeBar(_ slot: TenantSlot, pool: Int) -> Bar? {
         let spec = state.pools[pool].spec
         var isBarred = false
@@ -148,6 +153,7 @@ extension Engine {
         return isBarred ? .place : nil
     }
 
+    /// Whether a tenant's quota keeps a gang out of a target. Precondition: `bars` is refreshed.
     func quotaBar(_ slot: TenantSlot, _ gang: Gang, target: Int) -> Bar? {
         let pool = state.pools[gang.targets[target].pool]
         let milli = Int128(gang.leastMilli(target: target))
@@ -165,7 +171,7 @@ extension Engine {
     func closedPools(_ slot: TenantSlot, _ gang: Gang) -> ClosedPools {
         var closed = ClosedPools()
         if !bars.hasRules { return closed }
-        let isBarred = tenantBar(slot) != nil
+        let isBarred = state.tenantBar(slot, at: now) != nil
         var open = 0
         for at in gang.targets.indices {
             let pool = gang.targets[at].pool

@@ -153,7 +153,9 @@ extension Engine {
 
     /// The rule of a tenant that keeps the job out of a target now.
     private func rule(_ tenant: TenantSlot, _ gang: Gang, target: Int) -> (BlockReason, TenantRule)? {
-        guard bars.hasRules, let bar = tenantBar(tenant) ?? quotaBar(tenant, gang, target: target) else { return nil }
+        guard bars.hasRules, let bar = state.tenantBar(tenant, at: now) ?? quotaBar(tenant, gang, target: target) else {
+            return nil
+        }
         switch bar {
         case .place: return nil
         case .runningJobs(let slot, let limit):

@@ -80,29 +80,15 @@ extension Engine {
         } else {
             for pool in grown { wake(pool, into: &shapes) }
         }
-        // Those that a pool woke wait for it already.
-        let told = untried
-        let all = triesAll
         untried.removeAll()
         grown.removeAll()
         triesAll = false
         var candidates = Heap<Attempt>()
         for shape in shapes {
             queue.forgetMisses(of: shape)
-            if isKeptOut(shape) {
-                if all || told.contains(shape) { watchers.watch(shape, gang(of: shape)) }
-                continue
-            }
             if let attempt = attempt(shape) { candidates.insert(attempt) }
         }
         return candidates
-    }
-
-    /// Whether every pool of a shape is held for jobs before its earliest, and so before all others of it.
-    private mutating func isKeptOut(_ shape: ShapeIndex) -> Bool {
-        guard !holds.isEmpty, let first = queue.earliest[shape] else { return false }
-        let gang = gang(of: shape)
-        return !gang.isEmpty && gang.targets.allSatisfy { holds.keeps(first.key, from: $0.pool) }
     }
 
     /// Tries the first job of a shape; places it or lets the shape wait for growth.

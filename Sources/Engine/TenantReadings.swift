@@ -1,5 +1,5 @@
-// What one tenant has, uses, lends and may still take, as its owner wants to see it. Reads the state at a moment; changes nothing
-// but caches.
+// What tenants have, use, lend and may still take, as their owners want to see it. All but the outlook follows from the state and
+// the time, so that a copy of the state answers it.
 
 public import Model
 
@@ -9,8 +9,6 @@ public struct QuotaReading: Hashable, Sendable {
     public let accelerator: String?
     /// In force now.
     public let nominal: Int64
-    public let borrowLimit: Int64?
-    public let lendLimit: Int64?
     public let used: Int64
     /// Of `used`, what goes beyond its own and what those below it put in.
     public let borrowed: Int64
@@ -52,36 +50,42 @@ public struct TenantReading: Sendable {
     public let budgetIsUsedUp: Bool
 }
 
-extension Engine {
-    public mutating func tenantReading(_ slot: TenantSlot, at moment: Timestamp) -> TenantReading {
-        let moment = max(moment, now)
-        let record = state.tenants[slot]
-        let quotas = QuotaTree(state, at: moment)
+extension State {
+    /// Cost: all tenants once for each unit of quota, and those that are asked for.
+    public func tenantReadings(_ slots: [TenantSlot], at moment: Timestamp) -> [TenantReading] {
+        let moment = max(moment, at)
+        let quotas = QuotaTree(self, at: moment)
+        let lending = quotas.accelerators.indices.map { Lending(quotas.cells[$0], tenants) }
         var shares = FairShare()
-        shares.refresh(state, at: moment)
-        var meter = record.meter
-        meter.settle(to: moment, record.usage, state.tenants.policy)
-        let month = Month(moment)
-        bars.refresh(state, at: now)
-        var jobsAtLimit = false
-        var budgetIsUsedUp = false
-        switch tenantBar(slot) {
-        case .runningJobs: jobsAtLimit = true
-        case .budget: budgetIsUsedUp = true
-        default: break
+        shares.refresh(self, at: moment)
+        return slots.map { slot in
+            let record = tenants[slot]
+            var meter = record.meter
+            meter.settle(to: moment, record.usage, tenants.policy)
+            var jobsAtLimit = false
+            var budgetIsUsedUp = false
+            switch tenantBar(slot, at: moment) {
+            case .runningJobs: jobsAtLimit = true
+            case .budget: budgetIsUsedUp = true
+            default: break
+            }
+            return TenantReading(
+                record: record,
+                quotas: quotas.accelerators.indices.map {
+                    quotas.reading($0, of: slot, lent: lending[$0].lent(by: slot, quotas.cells[$0], tenants), self)
+                },
+                used: accelerators.enumerated().compactMap { number, name in
+                    let milli = record.gpuMilli(ofAccelerator: number)
+                    return milli == 0 ? nil : (name, milli)
+                },
+                shareMillionths: UInt64((UInt128(shares.shares[slot.index]) * 1_000_000) >> 40),
+                gpuHours: meter.gpuHours, microUSD: meter.microUSD, month: Month(moment), jobsAtLimit: jobsAtLimit,
+                budgetIsUsedUp: budgetIsUsedUp)
         }
-        return TenantReading(
-            record: record,
-            quotas: quotas.accelerators.indices.map { quotas.reading($0, of: slot, state) },
-            used: state.accelerators.enumerated().compactMap { number, name in
-                let milli = record.gpuMilli(ofAccelerator: number)
-                return milli == 0 ? nil : (name, milli)
-            },
-            shareMillionths: UInt64((UInt128(shares.shares[slot.index]) * 1_000_000) >> 40),
-            gpuHours: meter.gpuHours, microUSD: meter.microUSD, month: month, jobsAtLimit: jobsAtLimit,
-            budgetIsUsedUp: budgetIsUsedUp)
     }
+}
 
+extension Engine {
     /// What the jobs of a tenant meet now, by accelerator in the order of their numbers. Cost: that of `poolReadings`.
     public mutating func outlook(of slot: TenantSlot, at moment: Timestamp) -> [OutlookReading] {
         let quotas = QuotaTree(state, at: max(moment, now))
@@ -103,7 +107,7 @@ extension Engine {
 }
 
 extension QuotaTree {
-    fileprivate func reading(_ unit: Int, of slot: TenantSlot, _ state: State) -> QuotaReading {
+    fileprivate func reading(_ unit: Int, of slot: TenantSlot, lent: Int128, _ state: State) -> QuotaReading {
         let number = accelerators[unit]
         let scale: Int128 = number < 0 ? 1000 : 1
         func amount(_ value: Int128) -> Int64 { Int64(clamping: value / scale) }
@@ -111,39 +115,49 @@ extension QuotaTree {
         let record = state.tenants[slot]
         return QuotaReading(
             accelerator: number < 0 ? nil : state.accelerators[number], nominal: amount(cell.nominal),
-            borrowLimit: cell.borrowLimit < Self.unlimited ? amount(cell.borrowLimit) : nil,
-            lendLimit: cell.isLimitedLender ? amount(cell.subtree - cell.kept) : nil,
             used: number < 0 ? amount(record.usage.price) : record.gpuMilli(ofAccelerator: number),
-            borrowed: slot == .fleet ? 0 : amount(cell.borrowed), lent: amount(lent(unit, by: slot, state.tenants)),
+            borrowed: amount(cell.borrowed), lent: amount(lent),
             available: amount(max(0, available(slot, unit, state.tenants))))
+    }
+}
+
+/// What siblings borrow of one unit and what they leave idle, by the tenant above them.
+private struct Lending {
+    private struct Pot {
+        var borrowed: Int128 = 0
+        var idle: Int128 = 0
+        var used: Int128 = 0
+    }
+
+    private var pots: [Pot]
+
+    init(_ cells: [QuotaTree.Cell], _ tenants: TenantTable) {
+        pots = Array(repeating: Pot(), count: cells.count)
+        for (slot, record) in tenants.records.enumerated().dropFirst() {
+            guard let parent = record?.info.parent.index else { continue }
+            pots[parent].borrowed += cells[slot].borrowed
+            pots[parent].idle += cells[slot].idle
+            pots[parent].used += max(0, cells[slot].used - cells[slot].kept)
+        }
     }
 
     /// What others use of a tenant's idle quota.
-    func lent(_ unit: Int, by slot: TenantSlot, _ tenants: TenantTable) -> Int128 {
+    func lent(by slot: TenantSlot, _ cells: [QuotaTree.Cell], _ tenants: TenantTable) -> Int128 {
         if slot == .fleet { return 0 }
         let parent = tenants[slot].info.parent
-        let outwards = lent(unit, by: parent, tenants)
-        var borrowed: Int128 = 0
-        var idle: Int128 = 0
-        var inPot: Int128 = 0
-        for (other, record) in tenants.records.enumerated().dropFirst() where record?.info.parent == parent {
-            let cell = cells[unit][other]
-            borrowed += cell.borrowed
-            idle += cell.idle
-            inPot += max(0, cell.used - cell.kept)
-        }
-        if idle == 0 { return 0 }
-        let above = cells[unit][parent.index]
+        let pot = pots[parent.index]
+        if pot.idle == 0 { return 0 }
+        let above = cells[parent.index]
+        let outwards = lent(by: parent, cells, tenants)
         // What those in the tree want of each other: beyond what the tenant above has itself, which goes first.
-        let wanted = min(idle, max(0, borrowed + (above.used - inPot) + outwards - above.nominal))
-        return cells[unit][slot.index].idle * wanted / idle
+        let wanted = min(pot.idle, max(0, pot.borrowed + (above.used - pot.used) + outwards - above.nominal))
+        return cells[slot.index].idle * wanted / pot.idle
     }
 }
 
 extension QuotaTree.Cell {
-    fileprivate var isLimitedLender: Bool { kept > 0 }
     /// Beyond its own and what those below put in.
-    var borrowed: Int128 { max(0, used - subtree) }
+    fileprivate var borrowed: Int128 { max(0, used - subtree) }
     /// What it lends and nobody of its own uses.
-    var idle: Int128 { max(0, subtree - max(used, kept)) }
+    fileprivate var idle: Int128 { max(0, subtree - max(used, kept)) }
 }

@@ -183,7 +183,12 @@ public struct TenantTable: Sendable {
 
     /// Takes note that a tenant has so many more or fewer waiting jobs.
     mutating func countQueued(_ slot: TenantSlot, by change: Int) {
-        forEachAbove(slot) { $0.queuedJobs += change }
+        var at = slot.index
+        while true {
+            records[at]?.queuedJobs += change
+            if at == 0 { return }
+            at = records[at]?.info.parent.index ?? 0
+        }
     }
 
     /// Takes note that a job of a tenant holds capacity now (`sign` 1) or no more (-1).

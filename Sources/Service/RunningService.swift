@@ -168,17 +168,21 @@ public final class RunningService: Sendable {
         do throws(StorageError) {
             let policy = FairSharePolicy(halfLifeSeconds: configuration.scheduler.fairShareHalfLifeSeconds)
             fault = try backend.writer.perform { desk in
-                if desk.state.tenants.policy != policy, case .unwritable(.diskFull) = desk.decide(.setFairShare(policy))
-                {
-                    return .storage(.diskFull(path: directory))
+                func fault(of decision: Decision) -> StartFault? {
+                    switch decision {
+                    case .unwritable(.diskFull): .storage(.diskFull(path: directory))
+                    case .unwritable(.journalFailed(let reason)): .storage(.failed(reason: reason))
+                    case .unwritable(.stopping), .outcome: nil
+                    }
+                }
+                // On a full disk even a change to what is there already would be refused.
+                if desk.state.tenants.policy != policy, let fault = fault(of: desk.decide(.setFairShare(policy))) {
+                    return fault
                 }
                 for pool in pools where desk.state.slot(named: pool.name).map({ desk.state[$0].spec }) != pool {
-                    switch desk.decide(.putPool(pool)) {
-                    case .outcome(.refused(let refusal)): return .fleet(pool: pool.name, refusal.words)
-                    case .unwritable(.diskFull): return .storage(.diskFull(path: directory))
-                    case .unwritable(.journalFailed(let reason)): return .storage(.failed(reason: reason))
-                    case .unwritable(.stopping), .outcome: break
-                    }
+                    let decision = desk.decide(.putPool(pool))
+                    if case .outcome(.refused(let refusal)) = decision { return .fleet(pool: pool.name, refusal.words) }
+                    if let fault = fault(of: decision) { return fault }
                 }
                 return nil
             }

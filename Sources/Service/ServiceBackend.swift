@@ -25,6 +25,7 @@ final class ServiceBackend: Backend {
     }
 
     var view: State { published.view }
+    var now: Timestamp { SystemClock.now() }
 
     func post(_ answer: PendingAnswer, _ work: @escaping DeskWork) -> Bool {
         writer.post(InboxEntry(answer: answer, work: work))

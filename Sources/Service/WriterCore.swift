@@ -298,7 +298,6 @@ extension Writer.Core: Desk {
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
-    func tenantReading(_ slot: TenantSlot) -> TenantReading { engine.tenantReading(slot, at: SystemClock.now()) }
     func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: SystemClock.now()) }
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int) {
         (engine.queueReading(limit: limit), engine.queuedShapes)

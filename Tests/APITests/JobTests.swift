@@ -207,4 +207,14 @@ import Testing
         try caller.call(.post, "/v1/nodes/p/b01/d001/n01:up")
         #expect(try caller.get("/v1/jobs/a").json["state"].string == "placed")
     }
+
+    @Test func `all groups of a job together have a bound`() throws {
+        let caller = try APICaller(pools: "p")
+        let group = { (name: String, count: Int) in #"{"name":"\#(name)","count":\#(count),"gpus":1}"# }
+        let half = Bounds.workersPerJob / 2
+        let bad = try caller.call(.post, "/v1/jobs", "{\"workers\":[\(group("a", half)),\(group("b", half + 1))]}")
+        #expect(bad.status == 422 && bad.mistakes == ["/workers outOfRange"])
+        #expect(
+            try caller.call(.post, "/v1/jobs", "{\"workers\":[\(group("a", half)),\(group("b", half))]}").status == 201)
+    }
 }

@@ -99,7 +99,7 @@ import Testing
         harness.run(.putPool(.sample("dear", nodes: 8, accelerator: "b200", price: 9000)))
         func share(_ tenant: String) -> UInt64 {
             guard let slot = harness.engine.state.tenants.slot(of: tenant) else { return 0 }
-            return harness.engine.tenantReading(slot, at: harness.clock.now).shareMillionths
+            return harness.engine.state.tenantReadings([slot], at: harness.clock.now)[0].shareMillionths
         }
         for (tenant, accelerator) in [("c", "h100"), ("d", "b200")] {
             harness.submit(tenant, [WorkerGroup(count: 1, demand: Demand(gpus: 8))]) {

@@ -156,4 +156,37 @@ import Testing
         _ = again.decide(.resume, at: harness.clock.now)
         #expect(again.state.digest == harness.engine.state.digest)
     }
+
+    @Test("A block with room for more workers than 32 bits count holds them, and tells so")
+    func hugeRoom() {
+        var harness = EngineHarness()
+        var pool = PoolSpec.sample("cpu")
+        pool.topology = .counts(blocks: 1, domainsPerBlock: 8192, nodesPerDomain: 18)
+        pool.node = NodeShape(gpus: 8, cpuMillis: 256_000, memoryMiB: 2_097_152)
+        harness.run(.putPool(pool))
+        for (id, count, scope) in [("one", 1, Tier.node), ("many", 1_000_000, .block)] {
+            harness.submit(id, [WorkerGroup(count: count, demand: Demand(gpus: 0, memoryMiB: 1))]) {
+                $0.scope = Scope(scope)
+            }
+            #expect(harness.placement(of: id)?.workerCount == count)
+        }
+    }
+
+    @Test("A gang that scaling by speed makes larger than a placement may be waits, and the engine goes on")
+    func scaledBeyondBounds() {
+        var harness = EngineHarness()
+        harness.run(.putPool(.sample("p", domains: 4, nodes: 64)))
+        func submit(_ id: String, _ count: Int, _ speed: Int) {
+            harness.submit(id, [WorkerGroup(count: count, demand: Demand(gpus: 0, cpuMillis: 1))]) {
+                $0.scaleBySpeed = true
+                $0.accelerators = [Accelerator("h100", speedMilli: speed)]
+            }
+        }
+        submit("most", 100_000, 100)
+        #expect(harness.placement(of: "most")?.workerCount == 1_000_000)
+        submit("more", Bounds.workersPerJob, 500)
+        #expect(harness.state(of: "more") == .queued)
+        submit("next", 10, 1000)
+        #expect(harness.state(of: "next") == .placed)
+    }
 }

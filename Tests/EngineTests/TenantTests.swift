@@ -77,7 +77,7 @@ import Testing
         let now = harness.clock.now
         func quota(_ path: String) -> QuotaReading? {
             harness.engine.state.tenants.slot(of: path).flatMap {
-                harness.engine.tenantReading($0, at: now).quotas.first
+                harness.engine.state.tenantReadings([$0], at: now)[0].quotas.first
             }
         }
         #expect(quota("lab/x")?.borrowed == 16_000)

@@ -36,7 +36,6 @@ private final class EngineDesk: Desk {
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
-    func tenantReading(_ slot: TenantSlot) -> TenantReading { engine.tenantReading(slot, at: now) }
     func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: now) }
 
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int) {
@@ -123,6 +122,7 @@ public final class DeskBackend: Backend {
     // MARK: Backend
 
     public var view: State { shown.withLock { $0.view } }
+    public var now: Timestamp { view.at }
 
     public func post(_ answer: PendingAnswer, _ work: @escaping DeskWork) -> Bool {
         if isFull { return false }
