@@ -35,7 +35,7 @@ struct Bars {
     /// A line that was barred.
     struct Barred {
         let shape: ShapeIndex
-        let priority: Int
+        let kind: LineKind
         /// With less left of every accelerator's quota, in thousandths of a GPU, it stays barred.
         let least: Int128
     }
@@ -49,7 +49,7 @@ struct Bars {
     /// By tenant.
     fileprivate(set) var lines: [[Barred]] = []
     /// Whether something changed that may open what was barred.
-    fileprivate(set) var mayOpen = false
+    private(set) var mayOpen = false
     /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
     fileprivate(set) var mayOpenAll = false
 
@@ -98,9 +98,9 @@ struct Bars {
     }
 
     /// Takes note that a line is gone.
-    mutating func forget(_ shape: ShapeIndex, _ priority: Int, of tenant: TenantSlot) {
-        guard tenant.index < lines.count else { return }
-        lines[tenant.index].removeAll { $0.shape == shape && $0.priority == priority }
+    mutating func forget(_ shape: ShapeIndex, _ kind: LineKind) {
+        guard kind.tenant.index < lines.count else { return }
+        lines[kind.tenant.index].removeAll { $0.shape == shape && $0.kind == kind }
     }
 }
 
@@ -210,8 +210,25 @@ extension Engine {
                 least = 0
             }
         }
-        bars.remember(Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant)
+        bars.remember(Bars.Barred(shape: shape, kind: queue.lines[shape][line].kind, least: least), of: tenant)
         queue.setBarred(line, of: shape, true)
+    }
+
+    /// Passes over all lines whose tenants may have no more, or no more of some pools, as if each had been tried. Cost: the
+    /// lines and their pools.
+    mutating func barClosedLines() {
+        bars.refresh(state, at: now)
+        guard bars.hasRules else { return }
+        for shape in queue.shapes.indices where queue.count(shape) > 0 {
+            for line in queue.lines[shape].indices {
+                let closed = closedPools(queue.lines[shape][line].tenant, gang(of: shape))
+                if closed.isAll {
+                    barLine(line, of: shape)
+                } else if !closed.isNone {
+                    queue.miss(line, of: shape, isPartlyClosed: true)
+                }
+            }
+        }
     }
 
     /// The most that quota leaves a tenant of any accelerator, in thousandths of a GPU.
@@ -228,14 +245,14 @@ extension Engine {
     mutating func openLines() {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
-        for shape in queue.withMisses { untried.insert(shape) }
+        for shape in queue.partlyClosed { untried.insert(shape) }
         let all = bars.mayOpenAll
         bars.noteOpened()
         for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {
             let slot = TenantSlot(tenant)
             for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot)) {
                 let shape = barred.shape
-                guard let at = queue.line(shape, slot, barred.priority), queue.lines[shape][at].pass == .barred else {
+                guard let at = queue.line(shape, barred.kind), queue.lines[shape][at].pass == .barred else {
                     continue
                 }
                 let gang = gang(of: shape)
@@ -243,7 +260,6 @@ extension Engine {
                     barLine(at, of: shape)
                 } else {
                     queue.setBarred(at, of: shape, false)
-                    noteEarliest(of: shape)
                     untried.insert(shape)
                 }
             }

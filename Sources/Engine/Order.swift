@@ -42,7 +42,7 @@ extension Engine {
     }
 
     /// With one tenant there is nobody to share with.
-    private mutating func refreshShares() {
+    mutating func refreshShares() {
         if state.tenants.count > 1 { fairShare.refresh(state, at: now) }
     }
 }
