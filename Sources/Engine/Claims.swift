@@ -57,6 +57,9 @@ struct Claims {
     private var openUntil: [Timestamp?] = []
     /// Owners on whose nodes something was given back since they were tried.
     fileprivate(set) var touched: [ClaimOwner] = []
+    /// Owners on whose nodes something was given back by what is being decided: only these may lose their places to others now,
+    /// so that it does not matter who else is tried.
+    private var fresh: [ClaimOwner] = []
     /// Owners of which some nodes may accept no work any more.
     private var suspects: [ClaimOwner] = []
 
@@ -156,8 +159,13 @@ struct Claims {
         guard openUntil(pool: pool) != nil else { return }
         for claim in all where !touched.contains(claim.owner) && claim.overlaps(nodes, of: pool) {
             touched.append(claim.owner)
+            if !fresh.contains(claim.owner) { fresh.append(claim.owner) }
         }
     }
+
+    func isFresh(_ owner: ClaimOwner) -> Bool { fresh.contains(owner) }
+
+    mutating func forgetFresh() { fresh.removeAll() }
 
     mutating func touch(_ owner: JobNumber) {
         if !touched.contains(.job(owner)) { touched.append(.job(owner)) }

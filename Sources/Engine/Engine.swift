@@ -66,6 +66,8 @@ public struct Engine: ~Copyable {
     var grown = IndexSet()
     /// Shapes to try in the next pass whatever grew.
     var untried = IndexSet()
+    /// Whether the command has gone through the queue.
+    var hasScheduled = false
     /// Whether blocked jobs may be left for which no place was sought yet.
     var seeksMore = false
     /// What the command may still give back on trial.
@@ -102,11 +104,15 @@ public struct Engine: ~Copyable {
         facts.removeAll(keepingCapacity: true)
         let first = state.revision + 1
         releasesLeft = settings.searchReleases
+        hasScheduled = false
         advance(to: moment)
         let at = now
         // What time has brought comes before what is asked.
         _ = settleGates(at: at)
         let outcome = outcome(of: command, at: at)
+        // A command that has nothing to do with placing may have brought time forward.
+        if hasUntried && !hasScheduled { schedule(at: at) }
+        if !hasUntried { claims.forgetFresh() }
         state.isSettled = !hasUntried && !bars.mayOpen
         if facts.isEmpty { return (refreshed(outcome), nil) }
         let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)

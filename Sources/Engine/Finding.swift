@@ -13,7 +13,7 @@ extension Engine {
         var broken: [JobNumber] = []
         if closed.isNone && claims.isEmpty {
             guard packer.find(gang, into: &placement, isHeld: { _ in false }) else { return nil }
-        } else if !findBesideClaims(gang, queue[shape].key, closed, number, into: &placement, &broken) {
+        } else if !findBesideClaims(gang, .shape(shape), closed, number, into: &placement, &broken) {
             return nil
         }
         if bars.quotas.isEmpty || isWithinQuota(placement, of: tenant) { return (placement, broken) }
@@ -21,12 +21,27 @@ extension Engine {
         var least = queue[shape].key
         least.form.shrink()
         let small = resolve(least)
-        guard findBesideClaims(small, least, closed, number, into: &placement, &broken) else { return nil }
+        guard findBesideClaims(small, .key(least), closed, number, into: &placement, &broken) else { return nil }
         return (placement, broken)
     }
 
+    /// What a gang was resolved from.
+    private enum Form {
+        case shape(ShapeIndex)
+        case key(ShapeKey)
+    }
+
+    private mutating func openGang(of form: Form) -> Gang {
+        switch form {
+        case .shape(let shape): return openGang(of: shape)
+        case .key(var key):
+            key.form.usesReserved = true
+            return resolve(key)
+        }
+    }
+
     private mutating func findBesideClaims(
-        _ gang: Gang, _ key: ShapeKey, _ closed: ClosedPools, _ number: JobNumber, into placement: inout Placement,
+        _ gang: Gang, _ form: Form, _ closed: ClosedPools, _ number: JobNumber, into placement: inout Placement,
         _ broken: inout [JobNumber]
     ) -> Bool {
         broken = []
@@ -39,14 +54,15 @@ extension Engine {
             claims.restoreTouched(touched)
         }
         if find(gang, closed, into: &placement) { return true }
-        if claims.isEmpty || !fitsOnKept(gang, key, closed) { return false }
+        if claims.isEmpty || !fits(openGang(of: form), closed) { return false }
         // Those that it leaves in time lose nothing by it.
         let end = now.adding(seconds: job.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds)
         let patient = claims.all.filter { claim in claim.openUntil.map { end <= $0 } ?? false }
         for claim in patient { suspend(claim) }
         defer { for claim in patient { resume(claim) } }
         if !patient.isEmpty, find(gang, closed, into: &placement) { return true }
-        let behind = claimsBehind(job)
+        let isNew = job.life.openedAt == now
+        let behind = claimsBehind(job).filter { isNew || claims.isFresh($0.owner) }
         for claim in behind { suspend(claim) }
         defer { for claim in behind { resume(claim) } }
         guard !behind.isEmpty, find(gang, closed, into: &placement) else { return false }
@@ -54,13 +70,10 @@ extension Engine {
         return true
     }
 
-    /// Whether there would be room for the lead group if nothing were kept. Cost: the pools.
-    private mutating func fitsOnKept(_ gang: Gang, _ key: ShapeKey, _ closed: ClosedPools) -> Bool {
-        var open = key
-        open.form.usesReserved = true
-        let other = resolve(open)
-        return other.targets.indices.contains {
-            !closed.contains(other.targets[$0].pool) && packer.fits(other, target: $0)
+    /// Whether there is room for the lead group in some pool. Cost: the pools.
+    private func fits(_ gang: Gang, _ closed: ClosedPools) -> Bool {
+        gang.targets.indices.contains {
+            !closed.contains(gang.targets[$0].pool) && packer.fits(gang, target: $0)
         }
     }
 

@@ -58,6 +58,16 @@ extension Engine {
         return gang
     }
 
+    /// The shape's gang as it would be if it might stand on nodes that are kept for others.
+    mutating func openGang(of shape: ShapeIndex) -> Gang {
+        if let gang = queue[shape].openGang, gang.generation == packer.generation { return gang }
+        var key = queue[shape].key
+        key.form.usesReserved = true
+        let gang = resolve(key)
+        queue[shape].openGang = gang
+        return gang
+    }
+
     /// A shape's gang over the pools it may use, ranked by the order of its accelerators.
     mutating func resolve(_ key: ShapeKey) -> Gang {
         var candidates: [Candidate] = []

@@ -24,7 +24,7 @@ public struct PoolReading: Sendable {
     public let gpusBroken: Int
     /// Wholly free, on nodes that accept ordinary work.
     public let gpusFree: Int
-    /// Wholly free, on nodes that are cordoned, draining or down, spare, or kept by an exclusive gang.
+    /// Wholly free, on nodes that are cordoned, draining or down, spare, or kept by an exclusive gang or for a waiting job.
     public let gpusUnavailable: Int
     /// Places with nothing taken and every node but spares ready; domains and blocks as large as the pool's largest.
     public let freeNodes: Int

@@ -13,6 +13,7 @@ extension Engine {
     /// Places all that may fit now, earliest first, until nothing does or the command's budget is used. Nothing while there
     /// are more gates to settle than one command may.
     mutating func schedule(at: Timestamp) {
+        hasScheduled = true
         guard settleGates(at: at) else { return }
         // With no budget at all, callers would resume for ever.
         var budget = max(1, settings.placementsPerCommand)

@@ -37,8 +37,9 @@ struct Shape {
     let isPatient: Bool
     /// Waiting jobs.
     fileprivate(set) var count = 0
-    /// Resolved when first needed and again after the pools changed.
+    /// Resolved when first needed and again after the pools changed; the same for one that may stand on kept nodes.
     var gang: Gang?
+    var openGang: Gang?
 
     init(key: ShapeKey) {
         self.key = key
