@@ -23,6 +23,8 @@ extension Engine {
             refreshWatchers()
             openLines()
             refreshHolds()
+            // Where nobody is overtaken, what waits first is what decides, whether anything grew for it or not.
+            if !settings.overtaking { triesAll = true }
             var candidates = gatherCandidates()
             while let next = candidates.popMin() {
                 // Shares only grow while jobs are placed: what stood in the heap was no later than this.
@@ -42,7 +44,9 @@ extension Engine {
                     budget -= 1
                     runs -= written
                 case .passed: break
-                case .missed: continue
+                case .missed:
+                    if !settings.overtaking { candidates = Heap() }
+                    continue
                 }
                 if let next = attempt(next.shape) { candidates.insert(next) }
             }
@@ -104,7 +108,7 @@ extension Engine {
         guard let placement = find(gang, shape, closed, queue.lines[shape][first.line]) else {
             work.misses += 1
             watchers.watch(shape, gang)
-            if closed.isNone && holds.isEmpty { return .missed }
+            if closed.isNone && holds.isEmpty || !settings.overtaking { return .missed }
             // Of pools that are held, later ones may use no more.
             queue.miss(first.line, of: shape, all: closed.isNone && !bars.hasRules)
             return .passed
