@@ -175,7 +175,7 @@ extension Engine {
         var open = 0
         for at in gang.targets.indices {
             let pool = gang.targets[at].pool
-            if isBarred || placeBar(slot, pool: pool) != nil || quotaBar(slot, gang, target: at) != nil {
+            if isBarred || quotaBar(slot, gang, target: at) != nil || placeBar(slot, pool: pool) != nil {
                 closed.insert(pool)
             } else {
                 open += 1
@@ -197,6 +197,12 @@ extension Engine {
 
     /// Passes a line over until something changes that may open it.
     mutating func barLine(_ line: Int, of shape: ShapeIndex) {
+        noteBarred(line, of: shape)
+        queue.bar([line], of: shape)
+    }
+
+    /// Remembers what a line would need to be open again.
+    private mutating func noteBarred(_ line: Int, of shape: ShapeIndex) {
         let tenant = queue.lines[shape][line].tenant
         let gang = gang(of: shape)
         var least = Int128.max
@@ -211,14 +217,27 @@ extension Engine {
             }
         }
         bars.remember(Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant)
-        queue.setBarred(line, of: shape, true)
+    }
+
+    /// Bars all lines of a shape whose tenants may use none of its pools. While jobs are placed quotas only become less, so that each
+    /// would be found so at its turn. Cost: the lines.
+    mutating func barClosedLines(of shape: ShapeIndex) {
+        let gang = gang(of: shape)
+        var barred: [Int] = []
+        for line in queue.lines[shape].indices
+        where queue.lines[shape][line].pass == .none && closedPools(queue.lines[shape][line].tenant, gang).isAll {
+            noteBarred(line, of: shape)
+            barred.append(line)
+        }
+        queue.bar(barred, of: shape)
     }
 
     /// The most that quota leaves a tenant of any accelerator, in thousandths of a GPU.
-    private func mostLeft(_ slot: TenantSlot) -> Int128 {
+    private func mostLeft(_ slot: TenantSlot, _ above: inout QuotaTree.Above) -> Int128 {
+        bars.quotas.see(state.tenants.parent(of: slot), &above, state.tenants)
         var most: Int128 = 0
         for (unit, accelerator) in bars.quotas.accelerators.enumerated() where accelerator >= 0 {
-            most = max(most, bars.quotas.available(slot, unit, state.tenants))
+            most = max(most, bars.quotas.available(slot, unit, above.available[unit]))
         }
         return most
     }
@@ -231,9 +250,10 @@ extension Engine {
         for shape in queue.withMisses { untried.insert(shape) }
         let all = bars.mayOpenAll
         bars.noteOpened()
+        var above = QuotaTree.Above()
         for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {
             let slot = TenantSlot(tenant)
-            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot)) {
+            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
                 let shape = barred.shape
                 guard let at = queue.line(shape, slot, barred.priority), queue.lines[shape][at].pass == .barred else {
                     continue
@@ -242,7 +262,7 @@ extension Engine {
                 if closedPools(slot, gang).isAll {
                     barLine(at, of: shape)
                 } else {
-                    queue.setBarred(at, of: shape, false)
+                    queue.unbar(at, of: shape)
                     noteEarliest(of: shape)
                     untried.insert(shape)
                 }

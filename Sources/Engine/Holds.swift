@@ -99,6 +99,24 @@ extension Engine {
         return true
     }
 
+    /// Whether all pools of a gang that are not closed to it are held for jobs before one.
+    func areHeld(_ gang: Gang, besides closed: ClosedPools, against key: ArrivalKey) -> Bool {
+        if holds.isEmpty || gang.isEmpty { return false }
+        return gang.targets.allSatisfy { closed.contains($0.pool) || holds.keeps(key, from: $0.pool) }
+    }
+
+    /// Passes over all lines of a shape whose pools are held for jobs before them, until it is tried again. Cost: the lines.
+    mutating func missHeldLines(of shape: ShapeIndex) {
+        let gang = gang(of: shape)
+        for line in queue.lines[shape].indices where queue.lines[shape][line].pass == .none {
+            let closed = closedPools(queue.lines[shape][line].tenant, gang)
+            if !closed.isAll && areHeld(gang, besides: closed, against: queue.lines[shape][line].arrival) {
+                queue.miss(line, of: shape, all: false)
+            }
+        }
+        watchers.watch(shape, gang)
+    }
+
     /// The count of placements after which a job is overdue.
     private func due(_ first: Earliest) -> UInt64 { first.queuedAtPlacement + UInt64(settings.placementsBeforeHold) }
 

@@ -7,11 +7,12 @@ extension Engine {
     mutating func head(of shape: ShapeIndex) -> (line: Int, key: OrderKey)? {
         refreshShares()
         var best: (line: Int, priority: Int, rank: UInt32, number: JobNumber)?
-        for (at, line) in queue.lines[shape].enumerated() where line.pass == .none {
-            let priority = rank(priority: line.priority, since: line.first.submittedAt)
-            let rank = settings.order == .full ? fairShare.rank(line.tenant) : 0
-            if let best, (-best.priority, best.rank, best.number) < (-priority, rank, line.first.number) { continue }
-            best = (at, priority, rank, line.first.number)
+        for at in queue.lines[shape].indices where queue.lines[shape][at].pass == .none {
+            let first = queue.lines[shape][at].first
+            let priority = rank(priority: queue.lines[shape][at].priority, since: first.submittedAt)
+            let rank = settings.order == .full ? fairShare.rank(queue.lines[shape][at].tenant) : 0
+            if let best, (-best.priority, best.rank, best.number) < (-priority, rank, first.number) { continue }
+            best = (at, priority, rank, first.number)
         }
         guard let best else { return nil }
         let tenant = queue.lines[shape][best.line].tenant

@@ -101,7 +101,12 @@ extension Engine {
         let tenant = queue.lines[shape][first.line].tenant
         let closed = closedPools(tenant, gang)
         if closed.isAll {
-            barLine(first.line, of: shape)
+            barClosedLines(of: shape)
+            return .passed
+        }
+        let arrival = queue.lines[shape][first.line].arrival
+        if settings.overtaking && areHeld(gang, besides: closed, against: arrival) {
+            missHeldLines(of: shape)
             return .passed
         }
         work.tries += 1

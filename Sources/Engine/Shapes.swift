@@ -176,14 +176,20 @@ struct Queue {
         lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
     }
 
-    /// Passes a line over, or no more, because of its tenant.
-    mutating func setBarred(_ line: Int, of shape: ShapeIndex, _ isBarred: Bool) {
-        lines[shape][line].pass = isBarred ? .barred : .none
-        if isBarred {
-            if earliest[shape]?.key == lines[shape][line].arrival { refreshEarliest(shape) }
-        } else {
-            noteEarliest(shape, line)
+    /// Passes lines over because of their tenants. Cost: the lines of the shape where the earliest is among them.
+    mutating func bar(_ barred: [Int], of shape: ShapeIndex) {
+        var isEarliest = false
+        for line in barred {
+            lines[shape][line].pass = .barred
+            isEarliest = isEarliest || earliest[shape]?.key == lines[shape][line].arrival
         }
+        if isEarliest { refreshEarliest(shape) }
+    }
+
+    /// Passes a line over no more.
+    mutating func unbar(_ line: Int, of shape: ShapeIndex) {
+        lines[shape][line].pass = .none
+        noteEarliest(shape, line)
     }
 
     private mutating func noteEarliest(_ shape: ShapeIndex, _ line: Int) {
@@ -194,16 +200,22 @@ struct Queue {
 
     /// Cost: the lines of the shape.
     private mutating func refreshEarliest(_ shape: ShapeIndex) {
-        earliest[shape] = lines[shape].lazy.filter { $0.pass != .barred }.min { $0.arrival < $1.arrival }
-            .map { Earliest($0) }
+        var first: (line: Int, arrival: ArrivalKey)?
+        for at in lines[shape].indices where lines[shape][at].pass != .barred {
+            let arrival = lines[shape][at].arrival
+            if first.map({ arrival < $0.arrival }) ?? true { first = (at, arrival) }
+        }
+        earliest[shape] = first.map { Earliest(lines[shape][$0.line]) }
     }
 
     /// Passes a line over until its shape is tried again, and with it, where `all` is true, those that came later.
     mutating func miss(_ line: Int, of shape: ShapeIndex, all: Bool) {
         let arrival = lines[shape][line].arrival
         withMisses.insert(shape)
+        lines[shape][line].pass = .missed
+        if !all { return }
         for at in lines[shape].indices where lines[shape][at].pass == .none {
-            if at == line || all && lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
+            if lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
         }
     }
 
