@@ -63,6 +63,26 @@ import Testing
         #expect(harness.state(of: "small") == .placed)
     }
 
+    @Test("Jobs of many tenants that a hold keeps out cost no try until it ends")
+    func keptOutCostNothing() {
+        var harness = Self.harness(placementsBeforeHold: 1)
+        harness.run(.putPool(.sample("p", nodes: 2)))
+        // Whoever has rules is told apart from the others of its shape.
+        harness.run(.putTenant(TenantSpec(path: "t0", maxRunningJobs: 5)))
+        harness.submit("a")
+        harness.submit("large", workers: 2)
+        harness.submit("passes")
+        harness.run(.cancel(id: "passes"))
+        let before = harness.engine.work.tries
+        for tenant in 0..<50 {
+            harness.submit("j\(tenant)", [WorkerGroup(count: 1, demand: Demand(gpus: 8))]) { $0.tenant = "t\(tenant)" }
+        }
+        let after = harness.engine.work.tries
+        #expect(after == before)
+        harness.run(.cancel(id: "large"))
+        #expect((0..<50).count { harness.state(of: "j\($0)") == .placed } == 1)
+    }
+
     @Test("When the held job is cancelled, those it was held against go on at once")
     func cancelOpens() {
         var harness = Self.harness(placementsBeforeHold: 1)

@@ -1,0 +1,34 @@
+// The policies that a simulation compares. All of them are settings of the one engine.
+
+public import Engine
+
+public enum SimulationPolicy: String, CaseIterable, Sendable {
+    /// By arrival; nothing overtakes a job that does not fit.
+    case fifo
+    /// By priority, then arrival; whatever fits overtakes.
+    case priority
+    /// By arrival; the first job that does not fit has a reservation, and what delays it not overtakes.
+    case easy
+    /// By arrival; every job that waits has a reservation, as far as the engine's limit goes.
+    case conservative
+    /// As the service decides.
+    case ours
+
+    /// Nil where this engine cannot decide so.
+    public var settings: EngineSettings? {
+        var settings = EngineSettings()
+        switch self {
+        case .ours: return settings
+        case .fifo:
+            settings.order = .arrival
+            settings.overtaking = false
+        case .priority:
+            settings.order = .priority
+            settings.agingSeconds = 0
+        case .easy, .conservative: return nil
+        }
+        // No pool is ever held for anyone.
+        settings.placementsBeforeHold = .max
+        return settings
+    }
+}
