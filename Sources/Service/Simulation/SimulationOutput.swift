@@ -42,8 +42,8 @@ public struct SimulationReport: Sendable {
 
     private var title: String {
         let load = workload.load.map { Fixed.text($0.millionths, of: 1_000_000, decimals: 3) } ?? "-"
-        return
-            "\(workload.jobs.count) jobs that ask for \(workload.gpuSeconds / 3600) GPU-hours of \(workload.capacityGPUs) GPUs, "
+        let hours = Fixed.text(workload.gpuSeconds, of: 3600, decimals: 1)
+        return "\(workload.jobs.count) jobs that ask for \(hours) GPU-hours of \(workload.capacityGPUs) GPUs, "
             + "submitted within \(workload.spanNanoseconds.seconds) s: load \(load)"
     }
 
