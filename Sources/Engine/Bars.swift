@@ -46,8 +46,19 @@ struct Bars {
     private var isStale = true
     /// Whether any tenant has a rule besides its weight.
     private(set) var hasRules = false
+    /// What of one tenant is barred.
+    fileprivate struct Shut {
+        /// The tenant above.
+        var parent = TenantSlot.fleet
+        /// Of all its lines; more than can be where it has none.
+        var least = Int128.max
+        var lines: [Barred] = []
+
+        mutating func refreshLeast() { least = lines.reduce(.max) { min($0, $1.least) } }
+    }
+
     /// By tenant.
-    fileprivate(set) var lines: [[Barred]] = []
+    fileprivate var shut: [Shut] = []
     /// Whether something changed that may open what was barred.
     fileprivate(set) var mayOpen = false
     /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
@@ -79,16 +90,19 @@ struct Bars {
         }
     }
 
-    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot) {
-        while lines.count <= tenant.index { lines.append([]) }
-        lines[tenant.index].append(line)
+    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot, below parent: TenantSlot) {
+        while shut.count <= tenant.index { shut.append(Shut()) }
+        shut[tenant.index].parent = parent
+        shut[tenant.index].least = min(shut[tenant.index].least, line.least)
+        shut[tenant.index].lines.append(line)
     }
 
     /// Takes out a tenant's lines that may be open with so much left; the others stay.
     fileprivate mutating func take(from tenant: TenantSlot, left: Int128) -> [Barred] {
-        let all = lines[tenant.index]
-        guard all.contains(where: { $0.least <= left }) else { return [] }
-        lines[tenant.index] = all.filter { $0.least > left }
+        if shut[tenant.index].least > left { return [] }
+        let all = shut[tenant.index].lines
+        shut[tenant.index].lines = all.filter { $0.least > left }
+        shut[tenant.index].refreshLeast()
         return all.filter { $0.least <= left }
     }
 
@@ -99,8 +113,9 @@ struct Bars {
 
     /// Takes note that a line is gone.
     mutating func forget(_ shape: ShapeIndex, _ priority: Int, of tenant: TenantSlot) {
-        guard tenant.index < lines.count else { return }
-        lines[tenant.index].removeAll { $0.shape == shape && $0.priority == priority }
+        guard tenant.index < shut.count, !shut[tenant.index].lines.isEmpty else { return }
+        shut[tenant.index].lines.removeAll { $0.shape == shape && $0.priority == priority }
+        shut[tenant.index].refreshLeast()
     }
 }
 
@@ -216,15 +231,17 @@ extension Engine {
                 least = 0
             }
         }
-        bars.remember(Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant)
+        bars.remember(
+            Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant,
+            below: state.tenants.parent(of: tenant))
     }
 
     /// Bars all lines of a shape whose tenants may use none of its pools. While jobs are placed quotas only become less, so that each
-    /// would be found so at its turn. Cost: the lines.
+    /// would be found so at its turn. Cost: the lines that are not barred.
     mutating func barClosedLines(of shape: ShapeIndex) {
         let gang = gang(of: shape)
         var barred: [Int] = []
-        for line in queue.lines[shape].indices
+        for line in queue.unbarred[shape].all
         where queue.lines[shape][line].pass == .none && closedPools(queue.lines[shape][line].tenant, gang).isAll {
             noteBarred(line, of: shape)
             barred.append(line)
@@ -232,9 +249,9 @@ extension Engine {
         queue.bar(barred, of: shape)
     }
 
-    /// The most that quota leaves a tenant of any accelerator, in thousandths of a GPU.
+    /// The most that quota leaves a tenant with barred lines of any accelerator, in thousandths of a GPU.
     private func mostLeft(_ slot: TenantSlot, _ above: inout QuotaTree.Above) -> Int128 {
-        bars.quotas.see(state.tenants.parent(of: slot), &above, state.tenants)
+        bars.quotas.see(bars.shut[slot.index].parent, &above, state.tenants)
         var most: Int128 = 0
         for (unit, accelerator) in bars.quotas.accelerators.enumerated() where accelerator >= 0 {
             most = max(most, bars.quotas.available(slot, unit, above.available[unit]))
@@ -251,7 +268,7 @@ extension Engine {
         let all = bars.mayOpenAll
         bars.noteOpened()
         var above = QuotaTree.Above()
-        for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {
+        for tenant in bars.shut.indices where bars.shut[tenant].least < .max {
             let slot = TenantSlot(tenant)
             for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
                 let shape = barred.shape

@@ -105,10 +105,11 @@ extension Engine {
         return gang.targets.allSatisfy { closed.contains($0.pool) || holds.keeps(key, from: $0.pool) }
     }
 
-    /// Passes over all lines of a shape whose pools are held for jobs before them, until it is tried again. Cost: the lines.
+    /// Passes over all lines of a shape whose pools are held for jobs before them, until it is tried again. Cost: the lines that are
+    /// not barred.
     mutating func missHeldLines(of shape: ShapeIndex) {
         let gang = gang(of: shape)
-        for line in queue.lines[shape].indices where queue.lines[shape][line].pass == .none {
+        for line in queue.unbarred[shape].all where queue.lines[shape][line].pass == .none {
             let closed = closedPools(queue.lines[shape][line].tenant, gang)
             if !closed.isAll && areHeld(gang, besides: closed, against: queue.lines[shape][line].arrival) {
                 queue.miss(line, of: shape, all: false)

@@ -3,11 +3,12 @@
 import Model
 
 extension Engine {
-    /// The first job of a shape that is not passed over: its line and its place in the order. Cost: the shape's lines.
+    /// The first job of a shape that is not passed over: its line and its place in the order. Cost: the shape's lines that
+    /// are not barred.
     mutating func head(of shape: ShapeIndex) -> (line: Int, key: OrderKey)? {
         refreshShares()
         var best: (line: Int, priority: Int, rank: UInt32, number: JobNumber)?
-        for at in queue.lines[shape].indices where queue.lines[shape][at].pass == .none {
+        for at in queue.unbarred[shape].all where queue.lines[shape][at].pass == .none {
             let first = queue.lines[shape][at].first
             let priority = rank(priority: queue.lines[shape][at].priority, since: first.submittedAt)
             let rank = settings.order == .full ? fairShare.rank(queue.lines[shape][at].tenant) : 0

@@ -136,6 +136,8 @@ struct Queue {
     private(set) var shapes: [Shape?] = []
     /// By shape. No line is empty.
     private(set) var lines: [[Line]] = []
+    /// By shape, those of its lines that are not barred.
+    private(set) var unbarred: [LineSet] = []
     /// By shape, the first job by arrival of those whose tenants are not barred, and how long it has waited.
     private(set) var earliest: [Earliest?] = []
     private var lineByKey: [LineKey: Int] = [:]
@@ -176,11 +178,12 @@ struct Queue {
         lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
     }
 
-    /// Passes lines over because of their tenants. Cost: the lines of the shape where the earliest is among them.
+    /// Passes lines over because of their tenants. Cost: the lines that are left where the earliest was among them.
     mutating func bar(_ barred: [Int], of shape: ShapeIndex) {
         var isEarliest = false
         for line in barred {
             lines[shape][line].pass = .barred
+            unbarred[shape].remove(line)
             isEarliest = isEarliest || earliest[shape]?.key == lines[shape][line].arrival
         }
         if isEarliest { refreshEarliest(shape) }
@@ -189,6 +192,7 @@ struct Queue {
     /// Passes a line over no more.
     mutating func unbar(_ line: Int, of shape: ShapeIndex) {
         lines[shape][line].pass = .none
+        unbarred[shape].insert(line)
         noteEarliest(shape, line)
     }
 
@@ -198,10 +202,10 @@ struct Queue {
         if earliest[shape].map({ line.arrival < $0.key }) ?? true { earliest[shape] = Earliest(line) }
     }
 
-    /// Cost: the lines of the shape.
+    /// Cost: the lines of the shape that are not barred.
     private mutating func refreshEarliest(_ shape: ShapeIndex) {
         var first: (line: Int, arrival: ArrivalKey)?
-        for at in lines[shape].indices where lines[shape][at].pass != .barred {
+        for at in unbarred[shape].all {
             let arrival = lines[shape][at].arrival
             if first.map({ arrival < $0.arrival }) ?? true { first = (at, arrival) }
         }
@@ -214,16 +218,14 @@ struct Queue {
         withMisses.insert(shape)
         lines[shape][line].pass = .missed
         if !all { return }
-        for at in lines[shape].indices where lines[shape][at].pass == .none {
-            if lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
-        }
+        for at in unbarred[shape].all where lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
     }
 
     /// Takes back what was missed of a shape that is to be tried again.
     mutating func forgetMisses(of shape: ShapeIndex) {
         guard withMisses.contains(shape) else { return }
         withMisses.remove(shape)
-        for line in lines[shape].indices where lines[shape][line].pass == .missed { lines[shape][line].pass = .none }
+        for line in unbarred[shape].all { lines[shape][line].pass = .none }
     }
 
     /// Adds a waiting job that asks for `scope` and returns its shape.
@@ -243,6 +245,7 @@ struct Queue {
         if at == lines[index].count {
             lines[index].append(Line(job, tenant))
             lineByKey[key] = at
+            unbarred[index].insert(at)
         }
         defer { noteEarliest(index, at) }
         lines[index][at].waiting.insert(job.number)
@@ -279,8 +282,10 @@ struct Queue {
     private mutating func removeLine(_ at: Int, of shape: ShapeIndex) {
         func key(_ line: Line) -> LineKey { LineKey(shape: shape, tenant: line.tenant, priority: line.priority) }
         lineByKey[key(lines[shape][at])] = nil
+        unbarred[shape].remove(at)
         let last = lines[shape].removeLast()
         if at < lines[shape].count {
+            unbarred[shape].rename(lines[shape].count, to: at)
             lines[shape][at] = last
             lineByKey[key(last)] = at
         }
@@ -313,6 +318,7 @@ struct Queue {
             index = shapes.count
             shapes.append(Shape(key: key))
             lines.append([])
+            unbarred.append(LineSet())
             earliest.append(nil)
         }
         indexByKey[key] = index
