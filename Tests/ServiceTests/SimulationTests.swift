@@ -76,6 +76,32 @@ import Testing
         #expect(ours.classes == (try run(Self.textbook, gpus: 4, .priority)).classes)
     }
 
+    @Test("What ends makes room for what comes at the same moment")
+    func sameMoment() throws {
+        let result = try run(
+            [Self.job(0, gpus: 4, runtime: 10), Self.job(10, gpus: 4, runtime: 0), Self.job(10, gpus: 4, runtime: 1)],
+            gpus: 4, .fifo)
+        #expect(result.classes[0].waits?.largestNanoseconds == 0)
+        #expect(result.makespanNanoseconds == 11 * Self.second)
+    }
+
+    @Test("A run that is lost counts as held and as lost, and the wait ends with the first start")
+    func lost() throws {
+        let jobs = [Self.job(0, gpus: 2, runtime: 10), Self.job(20, gpus: 1, runtime: 0)]
+        var tally = SimulationTally(try Workload(Trace(jobs: jobs), on: Self.fleet(4), WorkloadOptions()))
+        tally.started(0, at: 3 * Self.second)
+        tally.ran(0, from: 3 * Self.second, to: 8 * Self.second, isLost: true)
+        tally.started(0, at: 15 * Self.second)
+        tally.ran(0, from: 15 * Self.second, to: 25 * Self.second, isLost: false)
+        let result = tally.result(hash: 0)
+        #expect(result.preemptions == 1)
+        #expect(result.lostGPUNanoseconds == 10_000_000_000)
+        #expect(result.classes[0].waits?.largestNanoseconds == 3 * Self.second)
+        // 10 and 20 GPU-seconds of 100; until 20 s 10 and 10 of 80.
+        #expect(result.utilisationUntilEnd?.millionths == 300_000)
+        #expect(result.utilisationUntilLastSubmission?.millionths == 250_000)
+    }
+
     @Test("Waits are counted by size, and a class without jobs has none")
     func sizes() throws {
         let result = try run(
