@@ -52,6 +52,15 @@ extension BlockReason {
     }
 }
 
+extension ReservationCause {
+    var word: StaticString {
+        switch self {
+        case .schedule: "schedule"
+        case .preemption: "preemption"
+        }
+    }
+}
+
 extension PreemptionPolicy {
     var word: StaticString {
         switch self {

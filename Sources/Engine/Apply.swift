@@ -34,7 +34,10 @@ extension Engine {
         case .nodeChanged(let slot, let node, let nodeState):
             state.setNode(node, of: slot, to: nodeState)
             packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
-            if nodeState == .ready { grown.insert(slot.index) }
+            if nodeState == .ready {
+                grown.insert(slot.index)
+                claims.touch(node..<node + 1, of: slot.index)
+            }
             noteSupply()
         case .jobSubmitted(let number, let spec):
             let job = Job(number: number, spec: spec, life: firstLife(of: spec, at: at))
@@ -48,15 +51,22 @@ extension Engine {
                 life.state = .placed
                 life.placedAt = at
                 life.placement = placement
+                life.reservation = nil
             }
             leaveQueue(job)
             packer.take(placement)
+            if let end = limitEnd(of: number) { occupancy.add(placement, of: number, until: end) }
             noteUse(placement, of: job, 1)
             noteCapacity()
         case .jobStarted(let number):
-            change(number) { life in
+            let before = change(number) { life in
                 life.state = .running
                 life.startedAt = at
+            }
+            if let placement = before.life.placement {
+                occupancy.setEnd(
+                    of: number, placement, from: before.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds),
+                    to: limitEnd(of: number))
             }
         case .jobEnded(let number, let end, let cause, let message):
             let before = change(number) { life in
@@ -67,6 +77,7 @@ extension Engine {
                 life.isHeld = false
                 life.isEarly = false
                 life.unmet = 0
+                life.reservation = nil
             }
             leave(before)
             dependents.noteEnd(of: number)
@@ -107,6 +118,13 @@ extension Engine {
             changeGates(number, at: at) { $0.unmet &= ~(1 << UInt64(dependency)) }
         case .priorityClassPut(let spec): state.put(spec, revision: state.revision)
         case .priorityClassDeleted(let name): state.deletePriorityClass(named: name)
+        case .jobReserved(let number, let reservation):
+            change(number) { $0.reservation = reservation }
+            stopKeeping(for: .job(number))
+            if let job = state.jobs[number] { keep(reservation, for: job) }
+        case .jobUnreserved(let number):
+            change(number) { $0.reservation = nil }
+            stopKeeping(for: .job(number))
         }
     }
 
@@ -115,6 +133,7 @@ extension Engine {
         let before = change(number) { [placements = state.placements] life in
             let wasGated = life.isGated
             body(&life)
+            if life.isGated { life.reservation = nil }
             guard wasGated && !life.isGated else { return }
             life.openedAt = at
             life.queuedAtPlacement = placements
@@ -167,11 +186,22 @@ extension Engine {
         if isNew { packer.setMix(state.mix.inUse) }
     }
 
+    /// When a job that holds capacity ends by its limit.
+    func limitEnd(of number: JobNumber) -> Timestamp? {
+        state.jobs[number]?.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds)
+    }
+
     /// A job that waited leaves the queue; one that held capacity gives it back.
     private mutating func leave(_ job: Job) {
         if job.state == .queued { leaveQueue(job) }
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
+            if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {
+                occupancy.remove(placement, of: job.number, until: end)
+            }
+            for (at, part) in placement.parts.enumerated() {
+                for run in placement.runRange(at) { claims.touch(placement.runs[run].nodes, of: part.pool.index) }
+            }
             noteUse(placement, of: job, -1)
             placement.forEachPool { grown.insert($0.index) }
             // What is given back may make a pool one that can be held.

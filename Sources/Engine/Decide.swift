@@ -166,6 +166,7 @@ extension Engine {
         if state.pools.count >= Bounds.poolSlots {
             return .refused(.limitReached(name: "poolSlots", limit: Bounds.poolSlots))
         }
+        unreserve(pool: slot, at: at)
         emit(.poolDeleted(slot: slot), at: at)
         let replacement = PoolSlot(state.pools.count)
         emit(.poolPut(slot: replacement, spec: spec), at: at)
@@ -193,9 +194,17 @@ extension Engine {
         guard let slot = state.slot(named: name) else { return .refused(.poolNotFound(name: name)) }
         let pool = state[slot]
         if pool.jobs > 0 { return .refused(.poolInUse(name: name, jobs: pool.jobs)) }
+        unreserve(pool: slot, at: at)
         emit(.poolDeleted(slot: slot), at: at)
         schedule(at: at)
         return .poolDeleted(name: name)
+    }
+
+    /// Nothing is kept in a pool that goes.
+    private mutating func unreserve(pool slot: PoolSlot, at: Timestamp) {
+        for claim in claims.all where claim.contains(pool: slot.index) {
+            if case .job(let number) = claim.owner { emit(.jobUnreserved(number: number), at: at) }
+        }
     }
 
     private mutating func changeNode(_ name: String, of pool: String, _ action: NodeAction, at: Timestamp) -> Outcome {
@@ -219,20 +228,13 @@ extension Engine {
         return .node(slot, node: node, after)
     }
 
-    /// Sends the gangs in `states` with a worker on `node` back to the queue, in order of arrival. Cost: all jobs.
+    /// Sends the gangs in `states` with a worker on `node` back to the queue, in order of arrival.
     private mutating func requeue(
         on node: Int, of slot: PoolSlot, _ states: [JobState], cause: RequeueCause, at: Timestamp
     ) {
-        if state[slot].jobs == 0 { return }
-        var hit: [JobNumber] = []
-        state.jobs.forEach { job in
-            if states.contains(job.state), let placement = job.life.placement,
-                placement.holds(node: node, of: slot)
-            {
-                hit.append(job.number)
-            }
-            return true
+        for number in occupancy.jobs(on: node, of: slot.index) {
+            guard let job = state.jobs[number], states.contains(job.state) else { continue }
+            emit(.jobRequeued(number: number, cause: cause), at: at)
         }
-        for number in hit { emit(.jobRequeued(number: number, cause: cause), at: at) }
     }
 }

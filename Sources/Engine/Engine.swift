@@ -25,6 +25,8 @@ public struct EngineSettings: Hashable, Sendable {
     public var batchSearchSteps = 8192
     /// Once so many placements were made while a job waited, its pool is held for it against jobs behind it.
     public var placementsBeforeHold = 1000
+    /// How long a job is taken to run that does not say.
+    public var assumedRuntimeSeconds = 86_400
     /// A job wins a point of priority for each so many seconds that it waits; 0 for none.
     public var agingSeconds = 3600
     /// The most points that it wins.
@@ -72,6 +74,8 @@ public struct Engine: ~Copyable {
     var untried = IndexSet()
     var triesAll = false
     var holds = Holds()
+    var claims = Claims()
+    var occupancy = Occupancy()
     var fairShare = FairShare()
     var bars = Bars()
     /// By pool.

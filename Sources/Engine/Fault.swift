@@ -10,7 +10,9 @@ extension Engine {
         switch fact {
         case .poolPut(let slot, let spec): return fault(of: spec, at: slot)
         case .poolDeleted(let slot):
-            return fault(of: slot) ?? (state[slot].jobs == 0 ? nil : "the pool at slot \(slot.index) is in use")
+            if let fault = fault(of: slot) { return fault }
+            if claims.openUntil(pool: slot.index) != nil { return "nodes of the pool at slot \(slot.index) are kept" }
+            return state[slot].jobs == 0 ? nil : "the pool at slot \(slot.index) is in use"
         case .nodeChanged(let slot, let node, _):
             if let fault = fault(of: slot) { return fault }
             return state[slot].nodeStates.indices.contains(node) ? nil : "node \(node) is not in its pool"
@@ -49,7 +51,22 @@ extension Engine {
         case .priorityClassDeleted(let name):
             guard let known = state.priorityClass(named: name) else { return "there is no priority class \(name)" }
             return known.jobs == 0 ? nil : "priority class \(name) is in use"
+        case .jobReserved(let number, let reservation):
+            if let fault = fault(of: number, .queued) { return fault }
+            return state.jobs[number].flatMap { fault(of: reservation, for: $0) }
+        case .jobUnreserved(let number):
+            if let fault = fault(of: number, .queued) { return fault }
+            return state.jobs[number]?.life.reservation == nil ? "job number \(number.value) has no reservation" : nil
         }
+    }
+
+    /// What keeps a place from being kept for a job.
+    func fault(of reservation: Reservation, for job: Job) -> String? {
+        if job.life.isGated { return "job \(job.id) is behind a gate" }
+        if let fault = faultOfForm(reservation.placement, job) { return fault }
+        for part in reservation.placement.parts { if let fault = fault(of: part.pool) { return fault } }
+        let moments = [reservation.madeAt, reservation.start, reservation.firstStart]
+        return moments.allSatisfy { Bounds.moments ~= $0 } ? nil : "job \(job.id) is promised a place out of time"
     }
 
     /// A gate opens or shuts once.

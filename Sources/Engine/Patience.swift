@@ -72,6 +72,9 @@ extension Engine {
             if old != nil { timers.unset(kind, isSet: waiting.isSet) }
         }
         moveDependencies(from: before, to: after)
+        if let before, before.life.reservation != nil, after?.life.reservation == nil {
+            stopKeeping(for: .job(before.number))
+        }
         let (wasGated, isGated) = (before?.life.isGated ?? false, after?.life.isGated ?? false)
         if let before, wasGated && !isGated { gatedShapes.remove(before.spec) }
         if let after, isGated && !wasGated { gatedShapes.insert(after.spec) }

@@ -221,7 +221,7 @@ extension ArraySlice<NodeRun> {
 
 extension PoolLayout {
     /// The nodes of the node, domain or block in which a node stands.
-    fileprivate func nodes(ofPlace tier: Tier, with node: Int) -> Range<Int> {
+    func nodes(ofPlace tier: Tier, with node: Int) -> Range<Int> {
         if tier == .node { return node..<node + 1 }
         let domain = domain(ofNode: node)
         if tier == .domain { return Int(domainStart[domain])..<Int(domainStart[domain + 1]) }

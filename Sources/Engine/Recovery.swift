@@ -81,10 +81,14 @@ extension Engine {
         switch job.state {
         case .queued:
             if job.life.placement != nil { return "job \(job.id) waits and has a place" }
+            if let reservation = job.life.reservation, let fault = fault(of: reservation, for: job) { return fault }
         case .placed, .running:
             guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
             if let fault = fault(of: placement, for: job) { return fault }
             packer.take(placement)
+            if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {
+                occupancy.add(placement, of: job.number, until: end)
+            }
         case .succeeded, .failed, .cancelled:
             if let placement = job.life.placement, let fault = faultOfForm(placement, job) { return fault }
         }
@@ -93,6 +97,7 @@ extension Engine {
         }
         state.insert(job)
         if job.state == .queued { enterQueue(job) }
+        if let reservation = job.life.reservation { keep(reservation, for: job) }
         return nil
     }
 
@@ -113,5 +118,6 @@ extension Engine {
         guard state.digest == transaction.stateDigest else { throw .digestMismatch(revision: state.revision) }
         // The journal says what was placed and not what was tried.
         triesAll = true
+        claims.touchAll()
     }
 }

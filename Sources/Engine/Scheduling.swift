@@ -22,6 +22,7 @@ extension Engine {
             trimIndexes()
             refreshWatchers()
             openLines()
+            placeOwners(at: at)
             refreshHolds()
             // Where nobody is overtaken, what waits first is what decides, whether anything grew for it or not.
             if !settings.overtaking { triesAll = true }
@@ -110,10 +111,10 @@ extension Engine {
             return .passed
         }
         work.tries += 1
-        guard let placement = find(gang, shape, closed, queue.lines[shape][first.line]) else {
+        guard let placement = find(gang, shape, closed, queue.lines[shape][first.line], first.key.number) else {
             work.misses += 1
             watchers.watch(shape, gang)
-            if closed.isNone && holds.isEmpty || !settings.overtaking { return .missed }
+            if closed.isNone && holds.isEmpty && claims.isEmpty || !settings.overtaking { return .missed }
             // Of pools that are held, later ones may use no more.
             queue.miss(first.line, of: shape, all: closed.isNone && !bars.hasRules)
             return .passed
@@ -125,17 +126,14 @@ extension Engine {
 
     /// A place for a job among the pools that are open to it, at no more than its tenant's quota.
     private mutating func find(
-        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ line: Line
+        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ line: Line, _ number: JobNumber
     ) -> Placement? {
         let key = line.arrival
         var placement = Placement.none
-        if closed.isNone && holds.isEmpty {
+        if closed.isNone && holds.isEmpty && claims.isEmpty {
             guard packer.find(gang, into: &placement, isHeld: { _ in false }) else { return nil }
-        } else {
-            let isFound = packer.find(gang, into: &placement) { [holds] pool in
-                closed.contains(pool) || holds.keeps(key, from: pool)
-            }
-            if !isFound { return nil }
+        } else if !findBesideClaims(gang, shape, closed, key, number, into: &placement) {
+            return nil
         }
         if bars.quotas.isEmpty || isWithinQuota(placement, of: line.tenant) { return placement }
         // An elastic gang that takes more than its tenant may is content with its least.
@@ -146,5 +144,34 @@ extension Engine {
             closed.contains(pool) || holds.keeps(key, from: pool)
         }
         return isFound ? placement : nil
+    }
+
+    /// A place that stands in the way of no claim: on nodes that nobody keeps, or that are kept for this job; else on any that
+    /// it leaves, by its limit, before they are due.
+    private mutating func findBesideClaims(
+        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ key: ArrivalKey, _ number: JobNumber,
+        into placement: inout Placement
+    ) -> Bool {
+        let end = now.adding(seconds: state.jobs[number]?.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds)
+        // An exclusive gang would close the rest of its places, too.
+        let isExclusive = gang.form.exclusive != nil
+        let own = claims[.job(number)]
+        if let own { lift(own, true) }
+        defer { if let own { lift(own, false) } }
+        let isFound = packer.find(gang, into: &placement) { [holds, claims] pool in
+            closed.contains(pool) || holds.keeps(key, from: pool)
+                || isExclusive && claims.openUntil(pool: pool).map { $0 < end } ?? false
+        }
+        if isFound { return true }
+        guard gang.targets.contains(where: { claims.openUntil(pool: $0.pool).map { $0 >= end } ?? false }) else {
+            return false
+        }
+        var form = queue[shape].key
+        form.form.usesReserved = true
+        let open = resolve(form)
+        return packer.find(open, into: &placement) { [holds, claims] pool in
+            closed.contains(pool) || holds.keeps(key, from: pool)
+                || claims.openUntil(pool: pool).map { $0 < end } ?? false
+        }
     }
 }

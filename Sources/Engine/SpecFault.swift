@@ -98,6 +98,7 @@ extension JobLife {
         guard 0...Bounds.priority ~= priority, 0...Bounds.runtimeSeconds ~= minRuntimeSeconds,
             !spec.priorityClass.isEmpty || priority == spec.priority
         else { return "has priority \(priority)" }
+        if reservation != nil && state != .queued { return "is \(state.name) and has a place kept for it" }
         if isGated && state != .queued { return "is \(state.name) behind a gate" }
         if isEarly && spec.notBefore == nil { return "is early for nothing" }
         if spec.after.count < 64 && unmet >> UInt64(spec.after.count) != 0 { return "waits for more than it asked" }

@@ -29,6 +29,10 @@ public enum Fact: Hashable, Sendable {
     /// A priority class was added or changed, for jobs that come from now on.
     case priorityClassPut(PriorityClass)
     case priorityClassDeleted(name: String)
+    /// A place is kept for a waiting job, in the place of the one that was.
+    case jobReserved(number: JobNumber, reservation: Reservation)
+    /// Nothing is kept for a waiting job any more.
+    case jobUnreserved(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -327,6 +327,8 @@ public struct JobLife: Hashable, Sendable {
     public var isEarly: Bool = false
     /// One bit for each of its `after` that is not met.
     public var unmet: UInt64 = 0
+    /// The place that is kept for it. Only while it waits.
+    public var reservation: Reservation?
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64

@@ -10,8 +10,8 @@ struct IndexKey: Hashable {
     var mostPerNode = Bounds.workersPerNode
     /// Workers that must stand in one node together; fits are multiples of it.
     var quantum = 1
-    /// Whether spare nodes count.
-    var usesSpares = false
+    /// The reasons to keep ordinary work off a node that do not matter here.
+    var admits = NodeFree.Flags()
 }
 
 /// The index of one kind of worker over the nodes of one pool.
@@ -115,7 +115,7 @@ struct DemandIndex: ~Copyable {
     /// Workers that fit in a node with so much free, of which `shares` fit in its GPUs where they take shares.
     @inline(__always)
     func fit(_ free: NodeFree, shares: Int = 0) -> Int {
-        if !free.isOpen(toSpares: key.usesSpares) { return 0 }
+        if !free.isOpen(to: key.admits) { return 0 }
         let byGPU = need.isShare ? min(shares, key.mostPerNode) : Int(gpuFit[free.gpus])
         var fit = byGPU
         if byGPU * need.cpuMillis > Int(free.cpuMillis) { fit = Int(free.cpuMillis) / need.cpuMillis }

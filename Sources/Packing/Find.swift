@@ -125,7 +125,7 @@ extension Packer {
     /// The most workers of a group that one empty place of the gang's scope could hold in one of its targets.
     public func mostWhenEmpty(_ gang: borrowing Gang, target at: Int, group: Int) -> Int {
         let form = gang.form.groups[group]
-        let key = IndexKey(form, need: gang.group(group, target: at).need, usesSpares: gang.form.usesSpares)
+        let key = IndexKey(form, need: gang.group(group, target: at).need, admits: gang.form.admits)
         return pools[gang.targets[at].pool].mostRoomWhenEmpty(
             key, Quota(form, exclusive: gang.form.exclusive), tier: gang.form.scope)
     }

@@ -34,6 +34,8 @@ public struct GangForm: Hashable, Sendable {
     public var exclusive: Tier?
     public var scaleBySpeed: Bool
     public var usesSpares: Bool
+    /// Whether it may stand on nodes that are kept for someone, which it leaves in time.
+    public var usesReserved = false
 
     public init(
         groups: [Group], scope: Tier, preferred: Tier? = nil, split: Split? = nil, exclusive: Tier? = nil,
@@ -121,11 +123,18 @@ public struct GangForm: Hashable, Sendable {
         }
     }
 
+    /// The reasons to keep ordinary work off a node that do not matter to it.
+    var admits: NodeFree.Flags {
+        var admits: NodeFree.Flags = usesSpares ? .spare : []
+        if usesReserved { admits.insert(.reserved) }
+        return admits
+    }
+
     /// Whether some group takes more workers where there is room, in one pool or another.
     var isElastic: Bool { groups.contains { $0.maxCount > $0.count } }
 
     /// Whether one worker goes where it fits; in a pool of another speed it may be more.
-    var isSingle: Bool { isSimple && groups[0].count == 1 && !usesSpares }
+    var isSingle: Bool { isSimple && groups[0].count == 1 && admits.isEmpty }
 
     /// Whether one group goes where it fits, with no rule that spans nodes.
     var isSimple: Bool {
@@ -253,7 +262,7 @@ extension Packer {
             let isScored = form.isSingle && pools[candidate.pool].isScored
             for (at, group) in form.groups.enumerated() {
                 guard let need = pools[candidate.pool].need(of: group.demand) else { continue candidates }
-                let key = IndexKey(group, need: need, usesSpares: form.usesSpares)
+                let key = IndexKey(group, need: need, admits: form.admits)
                 guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
                 let workers = form.workers(at, speedMilli: speed)
                 let more = min(spare, workers.count - 1)
@@ -284,12 +293,12 @@ extension Packer {
 }
 
 extension IndexKey {
-    init(_ group: GangForm.Group, need: WorkerNeed, usesSpares: Bool) {
+    init(_ group: GangForm.Group, need: WorkerNeed, admits: NodeFree.Flags) {
         self.init(need: need)
         mostPerNode = min(group.spread.workersPerNode ?? mostPerNode, mostPerNode)
         // Of workers that a domain may hold, a node may hold no more.
         mostPerNode = min(group.spread.workersPerDomain ?? mostPerNode, mostPerNode)
         if let segment = group.segment, segment.tier == .node { quantum = segment.size }
-        self.usesSpares = usesSpares
+        self.admits = admits
     }
 }

@@ -119,6 +119,11 @@ public struct Packer: ~Copyable {
         pools[pool].setFlag(.closed, !isSchedulable, node: node)
     }
 
+    /// Keeps nodes from all gangs but those that may use reserved nodes, or no more. What is there stays there.
+    public func setReserved(pool: Int, nodes: Range<Int>, _ isReserved: Bool) {
+        pools[pool].setFlag(.reserved, isReserved, nodes: nodes)
+    }
+
     /// What a worker of `demand` takes in a pool, or nil where no node can ever hold it.
     public func need(of demand: Demand, pool: Int) -> WorkerNeed? {
         pools[pool].need(of: demand).flatMap { pools[pool].perNode(IndexKey(need: $0)) > 0 ? $0 : nil }

@@ -85,7 +85,7 @@ struct NodeFree: Equatable {
     var bits: UInt128
 
     /// Why new work may not come to a node.
-    struct Flags: OptionSet {
+    struct Flags: OptionSet, Hashable {
         let rawValue: UInt8
 
         /// Cordoned, draining or down.
@@ -94,6 +94,8 @@ struct NodeFree: Equatable {
         static let spare = Flags(rawValue: 2)
         /// In a place that an exclusive gang holds.
         static let exclusive = Flags(rawValue: 4)
+        /// Kept for someone from some time on.
+        static let reserved = Flags(rawValue: 8)
     }
 
     init(bits: UInt128) { self.bits = bits }
@@ -125,10 +127,10 @@ struct NodeFree: Equatable {
     @inline(__always)
     var isOpen: Bool { bits >> 80 == 0 }
 
-    /// Whether work may come that may also use spare nodes.
+    /// Whether work may come for which some reasons against it do not matter.
     @inline(__always)
-    func isOpen(toSpares usesSpares: Bool) -> Bool {
-        bits >> 80 == 0 || usesSpares && flags == .spare
+    func isOpen(to admitted: Flags) -> Bool {
+        bits >> 80 == 0 || flags.isSubset(of: admitted)
     }
 
     /// Whether anything is taken of a node that has `full` when empty.

@@ -402,6 +402,29 @@ struct PoolPacker: ~Copyable {
         }
     }
 
+    /// The same for neighbouring nodes, all that are in equal state at once.
+    mutating func setFlag(_ flag: NodeFree.Flags, _ isSet: Bool, nodes: Range<Int>) {
+        var start = nodes.lowerBound
+        if !shares.isEmpty {
+            for node in nodes { setFlag(flag, isSet, node: node) }
+            return
+        }
+        while start < nodes.upperBound {
+            let domain = layout.domain(of: start)
+            let domainEnd = min(layout.nodeRange(domain).upperBound, nodes.upperBound)
+            let next = columns.endOfEqual(from: start, upTo: domainEnd)
+            let old = columns[start]
+            var new = old
+            if isSet { new.flags.insert(flag) } else { new.flags.remove(flag) }
+            if new != old {
+                columns.fill(start..<next, with: new)
+                gpusOpen += ((new.isOpen ? old.gpus : 0) - (old.isOpen ? old.gpus : 0)) * (next - start)
+                refresh(start..<next, from: old, to: new, domain: domain, block: layout.block(of: domain))
+            }
+            start = next
+        }
+    }
+
     /// Brings every index up to date with nodes of one domain that all went from one state to another.
     @inline(__always)
     private func refresh(_ range: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {

@@ -160,7 +160,7 @@ extension PoolPacker {
     /// domains where there are spares or rules.
     func mostRoomWhenEmpty(_ key: IndexKey, _ quota: Quota, tier: Tier) -> Int {
         let perNode = perNode(key)
-        let spares = key.usesSpares ? 0 : sparesPerDomain
+        let spares = key.admits.contains(.spare) ? 0 : sparesPerDomain
         func inDomains(_ domains: Range<Int>) -> Int {
             if domains.isEmpty { return 0 }
             if quota.isPlain && spares == 0 {

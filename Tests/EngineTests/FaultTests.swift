@@ -58,6 +58,16 @@ import Testing
                 + indexes.map { .jobDependencyMet(number: number, dependency: $0) }
         case .priorityClassPut(let spec): return damaged(spec).map { .priorityClassPut($0) }
         case .priorityClassDeleted: return ["", "nobody", "high"].map { .priorityClassDeleted(name: $0) }
+        case .jobReserved(let number, let reservation):
+            return numbers.map { .jobReserved(number: JobNumber($0), reservation: reservation) }
+                + damaged(reservation.placement).map {
+                    .jobReserved(
+                        number: number,
+                        reservation: Reservation(
+                            cause: reservation.cause, madeAt: reservation.madeAt, start: reservation.start,
+                            firstStart: reservation.firstStart, isAssumed: reservation.isAssumed, placement: $0))
+                }
+        case .jobUnreserved: return numbers.map { .jobUnreserved(number: JobNumber($0)) }
         }
     }
 

@@ -215,7 +215,9 @@ struct Draw: RandomNumberGenerator {
         case 14: .priorityClassDeleted(name: text())
         case 15: .tenantPut(spec: tenantSpec())
         case 16: .tenantRemoved(slot: TenantSlot(self.number()))
-        default: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
+        case 17: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
+        case 18: .jobReserved(number: number, reservation: reservation())
+        default: .jobUnreserved(number: number)
         }
     }
 
@@ -223,9 +225,15 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(18)
+                let kind = below(20)
                 return fact(kind: kind)
             }, stateDigest: next())
+    }
+
+    mutating func reservation() -> Reservation {
+        Reservation(
+            cause: choice(ReservationCause.self), madeAt: moment(), start: moment(), firstStart: moment(),
+            isAssumed: flag(), placement: placement())
     }
 
     mutating func life() -> JobLife {
@@ -247,6 +255,7 @@ struct Draw: RandomNumberGenerator {
         life.isHeld = flag()
         life.isEarly = flag()
         life.unmet = chance(2) ? 0 : next()
+        life.reservation = maybe { $0.reservation() }
         return life
     }
 

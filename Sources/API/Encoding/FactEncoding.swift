@@ -80,6 +80,18 @@ extension JSONWriter {
             case .priorityClassDeleted(let name):
                 writer.member("fact", "priorityClassDeleted")
                 writer.member("name", name)
+            case .jobReserved(let number, let reservation):
+                writer.member("fact", "jobReserved")
+                writer.member("number", number.value)
+                writer.field("cause", text: reservation.cause.word)
+                writer.member("start", reservation.start)
+                writer.member("firstStart", reservation.firstStart)
+                writer.member("isAssumed", reservation.isAssumed)
+                writer.key("placement")
+                writer.parts(reservation.placement)
+            case .jobUnreserved(let number):
+                writer.member("fact", "jobUnreserved")
+                writer.member("number", number.value)
             }
         }
     }

@@ -15,6 +15,7 @@ enum FactTag: UInt8, CaseIterable {
     case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
+    case jobReserved, jobUnreserved
 }
 
 extension ByteWriter {
@@ -77,6 +78,11 @@ extension ByteWriter {
         case .priorityClassDeleted(let name):
             byte(FactTag.priorityClassDeleted.rawValue)
             text(name)
+        case .jobReserved(let number, let reservation):
+            begin(.jobReserved, number)
+            self.reservation(reservation)
+        case .jobUnreserved(let number):
+            begin(.jobUnreserved, number)
         }
     }
 
@@ -128,6 +134,8 @@ extension ByteReader {
         case .jobDependencyMet: .jobDependencyMet(number: try number(), dependency: try signed())
         case .priorityClassPut: .priorityClassPut(try priorityClass())
         case .priorityClassDeleted: .priorityClassDeleted(name: try text())
+        case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
+        case .jobUnreserved: .jobUnreserved(number: try number())
         }
     }
 

@@ -126,6 +126,13 @@ extension ByteWriter {
         raw(value)
     }
 
+    mutating func reservation(_ reservation: Reservation) {
+        byte(reservation.cause.rawValue)
+        for moment in [reservation.madeAt, reservation.start, reservation.firstStart] { signed(moment.nanoseconds) }
+        flag(reservation.isAssumed)
+        placement(reservation.placement)
+    }
+
     mutating func placement(_ placement: Placement) {
         byte(placement.tier.rawValue)
         tier(placement.exclusive)
@@ -271,6 +278,14 @@ extension ByteReader {
         }
         guard let last else { throw fail(.unknownValue(0, of: "first name")) }
         return last
+    }
+
+    mutating func reservation() throws(DecodeError) -> Reservation {
+        let cause = try choice(ReservationCause.self)
+        let moments = [try signed64(), try signed64(), try signed64()].map { Timestamp(nanoseconds: $0) }
+        return Reservation(
+            cause: cause, madeAt: moments[0], start: moments[1], firstStart: moments[2], isAssumed: try flag(),
+            placement: try placement())
     }
 
     mutating func placement() throws(DecodeError) -> Placement {

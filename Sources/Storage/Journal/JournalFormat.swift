@@ -71,7 +71,7 @@
 
 struct SegmentHead: Hashable {
     static let bytes = 64
-    static let version: UInt32 = 4
+    static let version: UInt32 = 5
     private static let magic: UInt64 = UInt64(littleEndian: 0x4C4E_4A48_5452_4542)
 
     var firstRevision: UInt64

@@ -16,7 +16,8 @@
 //              times placed, started and ended (each may be missing; signed, from submitted), requeues (signed),
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
 //              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
-//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`
+//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`,
+//              reservation (may be missing)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -92,6 +93,7 @@ extension ByteWriter {
         signed(life.minRuntimeSeconds)
         byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
         varint(life.unmet)
+        optional(life.reservation) { $0.reservation($1) }
     }
 }
 
@@ -182,6 +184,7 @@ struct ImageReader {
         life.isHeld = gates & 1 == 1
         life.isEarly = gates & 2 == 2
         life.unmet = try reader.varint()
+        life.reservation = try reader.isPresent() ? try reader.reservation() : nil
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }

@@ -29,7 +29,7 @@
 
 struct SnapshotHead {
     static let bytes = 64
-    static let version: UInt32 = 4
+    static let version: UInt32 = 5
     private static let magic: UInt64 = UInt64(littleEndian: 0x504E_5348_5452_4542)
 
     var revision: UInt64
