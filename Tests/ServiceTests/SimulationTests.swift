@@ -86,18 +86,26 @@ import Testing
         #expect(result.makespanNanoseconds == 25 * Self.second)
     }
 
-    @Test("A run that is lost counts as held and as lost, and the wait ends with the first start")
+    @Test("A run that is lost counts as held and as lost; the wait ends with the first start, and so does prediction")
     func lost() throws {
         let jobs = [Self.job(0, gpus: 2, runtime: 10), Self.job(20, gpus: 1, runtime: 0)]
         var tally = SimulationTally(try Workload(Trace(jobs: jobs), on: Self.fleet(4), WorkloadOptions()))
+        tally.predicted(0, at: 5 * Self.second)
+        tally.predicted(0, at: 4 * Self.second)
         tally.started(0, at: 3 * Self.second)
+        tally.predicted(1, at: 18 * Self.second)
+        tally.started(1, at: 24 * Self.second)
+        tally.predicted(0, at: 99 * Self.second)
         tally.ran(0, from: 3 * Self.second, to: 8 * Self.second, isLost: true)
         tally.started(0, at: 15 * Self.second)
         tally.ran(0, from: 15 * Self.second, to: 25 * Self.second, isLost: false)
         let result = tally.result(hash: 0)
         #expect(result.preemptions == 1)
         #expect(result.lostGPUNanoseconds == 10_000_000_000)
-        #expect(result.classes[0].waits?.largestNanoseconds == 3 * Self.second)
+        // Off by 2 s and 6 s: what was first predicted counts, and only for the first start.
+        #expect(result.predictionErrors?.count == 2)
+        #expect(result.predictionErrors?.meanNanoseconds == 4 * Self.second)
+        #expect(result.classes[0].waits?.largestNanoseconds == 4 * Self.second)
         // 10 and 20 GPU-seconds of 100; until 20 s 10 and 10 of 80.
         #expect(result.utilisationUntilEnd?.millionths == 300_000)
         #expect(result.utilisationUntilLastSubmission?.millionths == 250_000)

@@ -70,6 +70,9 @@ struct SimulationTally {
     private let workload: Workload
     /// By job.
     private var waits: [Int64?]
+    /// By job, the start that was first predicted; and how far off the actual ones were.
+    private var predictions: [Int64?]
+    private var errors: [Int64] = []
     /// GPU nanoseconds held until the last submission, by job, and of all until the end.
     private var got: [Int128]
     private var held: Int128 = 0
@@ -80,11 +83,19 @@ struct SimulationTally {
     init(_ workload: Workload) {
         self.workload = workload
         waits = Array(repeating: nil, count: workload.jobs.count)
+        predictions = Array(repeating: nil, count: workload.jobs.count)
         got = Array(repeating: 0, count: workload.jobs.count)
     }
 
+    /// Counts only the first time, and only before the job first started.
+    mutating func predicted(_ job: Int, at start: Int64) {
+        if waits[job] == nil && predictions[job] == nil { predictions[job] = start }
+    }
+
     mutating func started(_ job: Int, at now: Int64) {
-        if waits[job] == nil { waits[job] = now - workload.jobs[job].submitNanoseconds }
+        if waits[job] != nil { return }
+        waits[job] = now - workload.jobs[job].submitNanoseconds
+        if let predicted = predictions[job] { errors.append(abs(now - predicted)) }
     }
 
     mutating func ran(_ job: Int, from: Int64, to now: Int64, isLost: Bool) {
@@ -108,7 +119,8 @@ struct SimulationTally {
             },
             utilisationUntilLastSubmission: span == 0 ? nil : Ratio(got.reduce(0, +), capacity * Int128(span)),
             utilisationUntilEnd: end == 0 ? nil : Ratio(held, capacity * Int128(end)), makespanNanoseconds: end,
-            fairnessMillionths: fairness, preemptions: preemptions, lostGPUNanoseconds: lost, predictionErrors: nil,
+            fairnessMillionths: fairness, preemptions: preemptions, lostGPUNanoseconds: lost,
+            predictionErrors: Durations(errors),
             hash: hash)
     }
 
