@@ -72,6 +72,8 @@ extension MetricsPage {
         samples(
             "berth_jobs_gated", "gauge", "Queued jobs that may not be tried, by gate; one may be behind several.",
             GateKind.allCases.map { ([("gate", "\($0.word)")], state.jobsByGate[Int($0.rawValue)]) })
+        gauge("berth_jobs_reserved", "Queued jobs that have a place kept for them.", state.reservedJobs)
+        predictions(reading.work.predictions)
         gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
         gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
         counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)
@@ -105,6 +107,19 @@ extension MetricsPage {
     }
 
     /// Those that were put: names that jobs bring are without end.
+    private mutating func predictions(_ errors: PredictionErrors) {
+        let name = "berth_start_prediction_error_seconds"
+        family(name, "histogram", "How far from its start the start was that a job was promised first, early or late.")
+        var sum: UInt64 = 0
+        for (at, count) in errors.counts.enumerated() {
+            sum += count
+            let bound = at < PredictionErrors.bounds.count ? "\(PredictionErrors.bounds[at])" : "+Inf"
+            sample(name + "_bucket", [("le", bound)], "\(sum)")
+        }
+        sample(name + "_sum", [], "\(errors.sumSeconds)")
+        sample(name + "_count", [], "\(sum)")
+    }
+
     private mutating func tenants(_ tenants: TenantTable) {
         gauge("berth_tenants", "Tenants, with those that jobs only name.", tenants.count)
         var jobs: [(labels: [(String, String)], value: Int)] = []

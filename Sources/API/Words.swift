@@ -37,7 +37,7 @@ extension BlockReason {
         switch self {
         case .waitingForTurn: "waitingForTurn"
         case .waitingForPreferred: "waitingForPreferred"
-        case .heldForOtherJob: "heldForOtherJob"
+        case .reservedForOthers: "reservedForOthers"
         case .tenantJobsAtLimit: "tenantJobsAtLimit"
         case .budgetUsedUp: "budgetUsedUp"
         case .quotaUsedUp: "quotaUsedUp"

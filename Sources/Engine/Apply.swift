@@ -29,16 +29,15 @@ extension Engine {
             bars.noteSupply()
             packer.remove(pool: slot.index)
             triesAll = true
-            noteSupply()
             noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):
             state.setNode(node, of: slot, to: nodeState)
             packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
+            if nodeState != .ready { claims.suspect(node..<node + 1, of: slot.index) }
             if nodeState == .ready {
                 grown.insert(slot.index)
                 claims.touch(node..<node + 1, of: slot.index)
             }
-            noteSupply()
         case .jobSubmitted(let number, let spec):
             let job = Job(number: number, spec: spec, life: firstLife(of: spec, at: at))
             state.nextJobNumber = number.value + 1
@@ -47,11 +46,14 @@ extension Engine {
             noteDemand(spec)
         case .jobPlaced(let number, let placement):
             state.placements += 1
+            if let promised = state.jobs[number]?.life.firstStart {
+                work.predictions.note(promised: promised, started: at)
+            }
             let job = change(number) { life in
                 life.state = .placed
                 life.placedAt = at
                 life.placement = placement
-                life.reservation = nil
+                life.forgetPromises()
             }
             leaveQueue(job)
             packer.take(placement)
@@ -77,7 +79,7 @@ extension Engine {
                 life.isHeld = false
                 life.isEarly = false
                 life.unmet = 0
-                life.reservation = nil
+                life.forgetPromises()
             }
             leave(before)
             dependents.noteEnd(of: number)
@@ -105,12 +107,15 @@ extension Engine {
         case .tenantPut(let spec):
             _ = state.tenants.put(spec, at: at, revision: state.revision)
             fairShare.noteAll()
+            noteOrder()
         case .tenantRemoved(let slot):
             state.tenants.remove(slot)
             fairShare.noteAll()
+            noteOrder()
         case .fairShareSet(let policy):
             state.tenants.setPolicy(policy, at: at)
             fairShare.noteAll()
+            noteOrder()
         case .jobHeld(let number): changeGates(number, at: at) { $0.isHeld = true }
         case .jobReleased(let number): changeGates(number, at: at) { $0.isHeld = false }
         case .jobOpened(let number): changeGates(number, at: at) { $0.isEarly = false }
@@ -119,21 +124,32 @@ extension Engine {
         case .priorityClassPut(let spec): state.put(spec, revision: state.revision)
         case .priorityClassDeleted(let name): state.deletePriorityClass(named: name)
         case .jobReserved(let number, let reservation):
-            change(number) { $0.reservation = reservation }
+            change(number) {
+                $0.reservation = reservation
+                $0.searchGivenUpAt = nil
+                $0.firstStart = $0.firstStart ?? reservation.start
+            }
+            state.searchedAt = at
             stopKeeping(for: .job(number))
             if let job = state.jobs[number] { keep(reservation, for: job) }
         case .jobUnreserved(let number):
             change(number) { $0.reservation = nil }
             stopKeeping(for: .job(number))
+        case .jobSearchGivenUp(let number):
+            change(number) { $0.searchGivenUpAt = at }
+            state.searchedAt = at
         }
     }
+
+    /// Takes note that others may be ahead of those for whom nodes are kept.
+    private mutating func noteOrder() { if !claims.isEmpty { triesAll = true } }
 
     /// Opens or shuts gates of a queued job. One whose last gate opens has come to the queue now.
     private mutating func changeGates(_ number: JobNumber, at: Timestamp, _ body: (inout JobLife) -> Void) {
         let before = change(number) { [placements = state.placements] life in
             let wasGated = life.isGated
             body(&life)
-            if life.isGated { life.reservation = nil }
+            if life.isGated { life.forgetPromises() }
             guard wasGated && !life.isGated else { return }
             life.openedAt = at
             life.queuedAtPlacement = placements
@@ -150,7 +166,6 @@ extension Engine {
         fairShare.noteAll()
         bars.noteSupply()
         triesAll = true
-        noteSupply()
     }
 
     /// Changes a job's life and returns the job as it was before.
@@ -204,8 +219,6 @@ extension Engine {
             }
             noteUse(placement, of: job, -1)
             placement.forEachPool { grown.insert($0.index) }
-            // What is given back may make a pool one that can be held.
-            noteSupply()
             noteCapacity()
         }
     }

@@ -35,7 +35,7 @@ struct Bars {
     /// A line that was barred.
     struct Barred {
         let shape: ShapeIndex
-        let priority: Int
+        let kind: LineKind
         /// With less left of every accelerator's quota, in thousandths of a GPU, it stays barred.
         let least: Int128
     }
@@ -60,7 +60,7 @@ struct Bars {
     /// By tenant.
     fileprivate var shut: [Shut] = []
     /// Whether something changed that may open what was barred.
-    fileprivate(set) var mayOpen = false
+    private(set) var mayOpen = false
     /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
     fileprivate(set) var mayOpenAll = false
 
@@ -112,10 +112,11 @@ struct Bars {
     }
 
     /// Takes note that a line is gone.
-    mutating func forget(_ shape: ShapeIndex, _ priority: Int, of tenant: TenantSlot) {
-        guard tenant.index < shut.count, !shut[tenant.index].lines.isEmpty else { return }
-        shut[tenant.index].lines.removeAll { $0.shape == shape && $0.priority == priority }
-        shut[tenant.index].refreshLeast()
+    mutating func forget(_ shape: ShapeIndex, _ kind: LineKind) {
+        let tenant = kind.tenant.index
+        guard tenant < shut.count, !shut[tenant].lines.isEmpty else { return }
+        shut[tenant].lines.removeAll { $0.shape == shape && $0.kind == kind }
+        shut[tenant].refreshLeast()
     }
 }
 
@@ -232,7 +233,7 @@ extension Engine {
             }
         }
         bars.remember(
-            Bars.Barred(shape: shape, priority: queue.lines[shape][line].priority, least: least), of: tenant,
+            Bars.Barred(shape: shape, kind: queue.lines[shape][line].kind, least: least), of: tenant,
             below: state.tenants.parent(of: tenant))
     }
 
@@ -247,6 +248,23 @@ extension Engine {
             barred.append(line)
         }
         queue.bar(barred, of: shape)
+    }
+
+    /// Passes over all lines whose tenants may have no more, or no more of some pools, as if each had been tried. Cost: the
+    /// lines and their pools.
+    mutating func barClosedLines() {
+        bars.refresh(state, at: now)
+        guard bars.hasRules else { return }
+        for shape in queue.shapes.indices where queue.count(shape) > 0 {
+            for line in queue.lines[shape].indices {
+                let closed = closedPools(queue.lines[shape][line].tenant, gang(of: shape))
+                if closed.isAll {
+                    barLine(line, of: shape)
+                } else if !closed.isNone {
+                    queue.miss(line, of: shape, isPartlyClosed: true)
+                }
+            }
+        }
     }
 
     /// The most that quota leaves a tenant with barred lines of any accelerator, in thousandths of a GPU.
@@ -264,7 +282,7 @@ extension Engine {
     mutating func openLines() {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
-        for shape in queue.withMisses { untried.insert(shape) }
+        for shape in queue.partlyClosed { untried.insert(shape) }
         let all = bars.mayOpenAll
         bars.noteOpened()
         var above = QuotaTree.Above()
@@ -272,7 +290,7 @@ extension Engine {
             let slot = TenantSlot(tenant)
             for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
                 let shape = barred.shape
-                guard let at = queue.line(shape, slot, barred.priority), queue.lines[shape][at].pass == .barred else {
+                guard let at = queue.line(shape, barred.kind), queue.lines[shape][at].pass == .barred else {
                     continue
                 }
                 let gang = gang(of: shape)
@@ -280,7 +298,6 @@ extension Engine {
                     barLine(at, of: shape)
                 } else {
                     queue.unbar(at, of: shape)
-                    noteEarliest(of: shape)
                     untried.insert(shape)
                 }
             }

@@ -31,7 +31,6 @@ extension Engine {
     /// Places new jobs whose shapes no older job waits with: an older one of equal shape found no place, so they find none.
     private mutating func placeByPlan(_ numbers: [JobNumber], at: Timestamp) {
         trimIndexes()
-        refreshHolds()
         bars.refresh(state, at: at)
         guard let tenant = numbers.first.flatMap({ state.jobs[$0]?.spec.tenant }) else { return }
         var byPriority: [(priority: Int, jobs: [Job])] = []
@@ -68,10 +67,7 @@ extension Engine {
             }
         }
         work.tries += UInt64(shapes.count)
-        let key = ArrivalKey(jobs[0])
-        let places = packer.plan(gangs, requests: requests, steps: settings.batchSearchSteps) { [holds] pool in
-            holds.keeps(key, from: pool)
-        }
+        let places = packer.plan(gangs, requests: requests, steps: settings.batchSearchSteps)
         var waiting = shapes.indices.map { shape in jobs.indices.filter { requests[$0] == shape }.map { jobs[$0] } }
         for shape in waiting.indices { waiting[shape].reverse() }
         for (request, place) in places.enumerated() {

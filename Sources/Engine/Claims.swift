@@ -29,6 +29,8 @@ struct Claim {
     /// In order, without overlap.
     let spans: [NodeSpan]
 
+    func overlaps(_ other: Claim) -> Bool { spans.contains { other.overlaps($0.nodes, of: $0.pool) } }
+
     func contains(pool: Int) -> Bool { spans.contains { $0.pool == pool } }
 
     /// Whether a run of a pool's nodes has any in common with it.
@@ -51,10 +53,15 @@ struct Claims {
     private(set) var all: [Claim] = []
     /// Claims on each node, by pool; shorter than the pool where the rest has none.
     private var counts: [[UInt16]] = []
-    /// By pool: until when all claims on it let others in; nothing for a pool without claims.
+    /// By pool: until when some claim on it lets others in; nothing for a pool without claims.
     private var openUntil: [Timestamp?] = []
     /// Owners on whose nodes something was given back since they were tried.
     fileprivate(set) var touched: [ClaimOwner] = []
+    /// Owners of which some nodes may accept no work any more.
+    private var suspects: [ClaimOwner] = []
+
+    /// Claims of jobs.
+    var jobs: Int { all.count }
 
     var isEmpty: Bool { all.isEmpty }
 
@@ -65,10 +72,29 @@ struct Claims {
         return at < all.count && all[at].owner == owner ? at : nil
     }
 
-    private func place(of owner: ClaimOwner) -> Int { all.firstIndex { $0.owner >= owner } ?? all.count }
+    private func place(of owner: ClaimOwner) -> Int {
+        var low = 0
+        var high = all.count
+        while low < high {
+            let middle = (low + high) / 2
+            if all[middle].owner < owner { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 
-    /// Until when others may use the kept nodes of a pool; nil where it has no kept nodes.
+    /// Until when others may use some kept nodes of a pool; nil where it has no kept nodes.
     func openUntil(pool: Int) -> Timestamp? { pool < openUntil.count ? openUntil[pool] : nil }
+
+    /// The job for which nodes of a pool are kept that is due first, and when it is.
+    func next(pool: Int) -> (owner: JobNumber, from: Timestamp?)? {
+        var first: (owner: JobNumber, from: Timestamp?)?
+        for claim in all where claim.contains(pool: pool) {
+            guard case .job(let number) = claim.owner else { continue }
+            if let first, first.from ?? .distantPast <= claim.openUntil ?? .distantPast { continue }
+            first = (number, claim.openUntil)
+        }
+        return first
+    }
 
     /// How many keep a node.
     func count(_ node: Int, of pool: Int) -> Int {
@@ -121,7 +147,7 @@ struct Claims {
         for span in changed.spans {
             while openUntil.count <= span.pool { openUntil.append(nil) }
             let claims = all.lazy.filter { $0.contains(pool: span.pool) }
-            openUntil[span.pool] = claims.map { $0.openUntil ?? Timestamp(nanoseconds: .min) }.min()
+            openUntil[span.pool] = claims.map { $0.openUntil ?? .distantPast }.max()
         }
     }
 
@@ -133,7 +159,26 @@ struct Claims {
         }
     }
 
+    mutating func touch(_ owner: JobNumber) {
+        if !touched.contains(.job(owner)) { touched.append(.job(owner)) }
+    }
+
     mutating func touchAll() { touched = all.map(\.owner) }
+
+    mutating func suspectAll() { suspects = all.map(\.owner) }
+
+    mutating func restoreTouched(_ owners: [ClaimOwner]) { touched = owners }
+
+    /// Takes note that nodes accept no work any more.
+    mutating func suspect(_ nodes: Range<Int>, of pool: Int) {
+        for claim in all where !suspects.contains(claim.owner) && claim.overlaps(nodes, of: pool) {
+            suspects.append(claim.owner)
+        }
+    }
+
+    func isSuspect(_ owner: ClaimOwner) -> Bool { suspects.contains(owner) }
+
+    mutating func forgetSuspicion(_ owner: ClaimOwner) { suspects.removeAll { $0 == owner } }
 
     fileprivate mutating func takeTouched() -> [ClaimOwner] {
         defer { touched = [] }
@@ -157,8 +202,9 @@ extension Engine {
         for span in freed { grown.insert(span.pool) }
     }
 
-    /// Lets an owner see what is kept for it alone, or no more.
-    mutating func lift(_ claim: Claim, _ isLifted: Bool) { setReserved(claims.alone(claim), !isLifted) }
+    /// Takes a claim out for a trial, and puts it back.
+    mutating func suspend(_ claim: Claim) { setReserved(claims.remove(claim.owner), false) }
+    mutating func resume(_ claim: Claim) { setReserved(claims.add(claim), true) }
 
     mutating func setReserved(_ spans: [NodeSpan], _ isReserved: Bool) {
         for span in spans { packer.setReserved(pool: span.pool, nodes: span.nodes, isReserved) }
@@ -194,44 +240,41 @@ extension Engine {
         return merged
     }
 
-    /// Places the owners of claims whose places are free now, in order. Cost: the claims that were touched; and the nodes of
-    /// those that are placed.
-    mutating func placeOwners(at: Timestamp) {
+    /// The owners of claims whose places are free now, to be tried in their turn. Cost: the claims that were touched.
+    mutating func readyOwners() -> [Attempt] {
+        var ready: [Attempt] = []
         for case .job(let number) in claims.takeTouched() {
             guard let job = state.jobs[number], let reservation = job.life.reservation,
-                let claim = claims[.job(number)], packer.canTake(reservation.placement),
-                faultOfNodes(reservation.placement) == nil
+                packer.canTake(reservation.placement), faultOfNodes(reservation.placement) == nil,
+                !isPromisedSooner(number), let shape = queue.index(of: ShapeKey(job.spec, asking: job.scope(at: now))),
+                let attempt = attempt(number, of: shape)
             else { continue }
-            if isPromisedSooner(claim, at: at) { continue }
-            guard isOpen(reservation.placement, to: job) else {
-                emit(.jobUnreserved(number: number), at: at)
-                continue
-            }
-            emit(.jobPlaced(number: number, placement: reservation.placement), at: at)
-            work.placements += 1
+            ready.append(attempt)
         }
+        return ready
     }
 
-    /// Whether a node of a claim is also kept for another who comes before its owner would leave.
-    private func isPromisedSooner(_ claim: Claim, at: Timestamp) -> Bool {
-        let end = at.nanoseconds + (claim.end.nanoseconds - (claim.openUntil ?? at).nanoseconds)
-        return claims.all.contains { other in
-            guard other.owner != claim.owner, (other.openUntil?.nanoseconds ?? .min) < end else { return false }
-            // Of two on the same nodes the one that was to come first does.
-            if let mine = claim.openUntil, let its = other.openUntil, (mine, claim.owner) < (its, other.owner) {
-                return false
-            }
-            return claim.spans.contains { other.overlaps($0.nodes, of: $0.pool) }
-        }
+    /// The attempt of a job for which a place is kept.
+    mutating func attempt(_ owner: JobNumber, of shape: ShapeIndex) -> Attempt? {
+        state.jobs[owner].map { Attempt(key: key(of: $0), shape: shape, owner: owner) }
     }
 
-    /// Whether the rules of a job's tenant let it stand somewhere.
-    private mutating func isOpen(_ placement: Placement, to job: Job) -> Bool {
-        bars.refresh(state, at: now)
-        let slot = tenant(of: job)
-        if !bars.hasRules { return true }
-        if state.tenantBar(slot, at: now) != nil { return false }
-        if placement.parts.contains(where: { placeBar(slot, pool: $0.pool.index) != nil }) { return false }
-        return bars.quotas.isEmpty || isWithinQuota(placement, of: slot)
+    /// Whether a node of a job's place is kept for another who is to come first.
+    private func isPromisedSooner(_ number: JobNumber) -> Bool {
+        guard let claim = claims[.job(number)] else { return false }
+        func turn(_ claim: Claim) -> (Timestamp, ClaimOwner) { (claim.openUntil ?? .distantPast, claim.owner) }
+        return claims.all.contains { turn($0) < turn(claim) && $0.overlaps(claim) }
+    }
+
+    /// Places a job whose kept place is free, there or on a better one.
+    mutating func placeOwner(_ number: JobNumber, of shape: ShapeIndex, mayPlace: Bool, at: Timestamp) -> Try {
+        // It may have been placed meanwhile, or have lost its place to one ahead of it.
+        guard let job = state.jobs[number], job.isOpen, job.life.reservation != nil else { return .passed }
+        let gang = gang(of: shape)
+        let closed = closedPools(tenant(of: job), gang)
+        if closed.isAll { return .passed }
+        work.tries += 1
+        guard let (placement, broken) = find(gang, shape, closed, tenant(of: job), number) else { return .passed }
+        return mayPlace ? .placed(place(number, placement, broken, at: at)) : .left
     }
 }

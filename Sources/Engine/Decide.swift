@@ -56,7 +56,7 @@ extension Engine {
         // held against the first of them may be open to this one, where it goes before them.
         if state.jobs[number]?.isOpen ?? false, let shape = queue.index(of: key) {
             // What keeps the others from their pools may not keep this one, where it is of another tenant or priority.
-            let mayDiffer = (!holds.isEmpty || bars.hasRules) && isAlone(number, in: shape)
+            let mayDiffer = (!claims.isEmpty || bars.hasRules) && isAlone(number, in: shape)
             if !known || mayDiffer { untried.insert(shape) }
         }
         guard let job = state.jobs[number] else { preconditionFailure("a submitted job is not there") }

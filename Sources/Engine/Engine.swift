@@ -23,8 +23,16 @@ public struct EngineSettings: Hashable, Sendable {
     public var placementsPerCommand = 1000
     /// Steps of the search that improves the plan of a batch, at about three microseconds each.
     public var batchSearchSteps = 8192
-    /// Once so many placements were made while a job waited, its pool is held for it against jobs behind it.
-    public var placementsBeforeHold = 1000
+    /// How many blocked jobs have a place kept for them; 0 for none.
+    public var reservations = 32
+    /// Once so many placements were made while a job waited, a place is kept for it before all that did not wait so long.
+    public var placementsBeforeReservation = 1000
+    /// Jobs given back on trial by one command that seeks places to keep.
+    public var searchReleases = 8192
+    /// Between two searches for places to keep, while any is kept.
+    public var searchPauseMilliseconds = 250
+    /// A place that is kept is sought again after so long, for jobs end before their limits.
+    public var reservationSeconds = 60
     /// How long a job is taken to run that does not say.
     public var assumedRuntimeSeconds = 86_400
     /// A job wins a point of priority for each so many seconds that it waits; 0 for none.
@@ -58,7 +66,7 @@ public struct Engine: ~Copyable {
     public internal(set) var state = State()
     public let settings: EngineSettings
     var packer = Packer()
-    var queue = Queue()
+    var queue: Queue
     var timers = Timers()
     var dependents = Dependents()
     var gatedShapes = GatedShapes()
@@ -72,8 +80,11 @@ public struct Engine: ~Copyable {
     var grown = IndexSet()
     /// Shapes to try in the next pass whatever grew.
     var untried = IndexSet()
+    /// Whether blocked jobs may be left for which no place was sought yet.
+    var seeksMore = false
+    /// What the command may still give back on trial.
+    var releasesLeft = 0
     var triesAll = false
-    var holds = Holds()
     var claims = Claims()
     var occupancy = Occupancy()
     var fairShare = FairShare()
@@ -87,10 +98,15 @@ public struct Engine: ~Copyable {
     /// Work done, for metrics; no part of any decision.
     public internal(set) var work = WorkCounters()
 
-    public init(settings: EngineSettings = EngineSettings()) { self.settings = settings }
+    public init(settings: EngineSettings = EngineSettings()) {
+        self.settings = settings
+        queue = Queue(assumedRuntimeSeconds: settings.assumedRuntimeSeconds)
+    }
 
     /// Whether `Command.resume` would go on with placements or gates that the last command left.
-    public var hasPendingWork: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || hasUnsettledGates }
+    public var hasPendingWork: Bool { hasUntried || hasUnsettledGates }
+
+    var hasUntried: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
     /// durable before anyone hears of them. Nil where nothing changed.
@@ -99,11 +115,13 @@ public struct Engine: ~Copyable {
     ) {
         facts.removeAll(keepingCapacity: true)
         let first = state.revision + 1
+        releasesLeft = settings.searchReleases
         advance(to: moment)
         let at = now
         // What time has brought comes before what is asked.
         _ = settleGates(at: at)
         let outcome = outcome(of: command, at: at)
+        state.isSettled = !hasUntried && !bars.mayOpen
         if facts.isEmpty { return (refreshed(outcome), nil) }
         let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)
         return (refreshed(outcome), transaction)
@@ -132,8 +150,26 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var misses: UInt64 = 0
     public internal(set) var placements: UInt64 = 0
     public internal(set) var requeues: UInt64 = 0
+    /// Starts that were promised before, by how far from it they came, in seconds.
+    public internal(set) var predictions = PredictionErrors()
     /// Jobs ended, by `EndCause.rawValue`.
     public internal(set) var ends = [UInt64](repeating: 0, count: EndCause.allCases.count)
 
     public init() {}
+}
+
+/// How far the first promise of a start was from the start.
+public struct PredictionErrors: Hashable, Sendable {
+    /// Upper bounds in seconds.
+    public static let bounds = [1, 10, 60, 600, 3600, 21_600, 86_400]
+
+    /// Promises by bound, each counted once; the last beyond all bounds.
+    public private(set) var counts = [UInt64](repeating: 0, count: PredictionErrors.bounds.count + 1)
+    public private(set) var sumSeconds: UInt64 = 0
+
+    mutating func note(promised: Timestamp, started: Timestamp) {
+        let seconds = (max(promised, started).nanoseconds - min(promised, started).nanoseconds) / 1_000_000_000
+        counts[Self.bounds.firstIndex { seconds <= $0 } ?? Self.bounds.count] += 1
+        sumSeconds += UInt64(seconds)
+    }
 }

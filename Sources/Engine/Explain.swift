@@ -10,8 +10,8 @@ public enum BlockReason: UInt8, CaseIterable, Comparable, Sendable {
     case waitingForTurn
     /// It fits within the tier that it requires, and waits a while for the smaller one that it prefers.
     case waitingForPreferred
-    /// It fits, but the pool is kept for a job that waited too long.
-    case heldForOtherJob
+    /// It fits, but only on nodes that are kept for jobs that came before, and by its limit it would not leave them in time.
+    case reservedForOthers
     /// Its tenant, or one above, has as many jobs placed and running as it may.
     case tenantJobsAtLimit
     /// Its tenant, or one above, has used up the month's budget.
@@ -50,8 +50,9 @@ public struct Blocker: Hashable, Sendable {
     public fileprivate(set) var workersNeeded: Int
     /// The tier that the job would be placed in.
     public fileprivate(set) var tier: Tier
-    /// The job that the nearest pool is held for.
-    public fileprivate(set) var heldFor: String?
+    /// The job for which nodes of the nearest pool are kept next, and from when on.
+    public fileprivate(set) var reservedFor: String?
+    public fileprivate(set) var reservedFrom: Timestamp?
     /// The rule of a tenant that stands in the way.
     public fileprivate(set) var rule: TenantRule?
 }
@@ -90,7 +91,6 @@ extension Engine {
         var blockers: [Blocker] = []
         if job.state == .queued {
             bars.refresh(state, at: now)
-            refreshHolds()
             // A job behind a gate need not have a shape among those that wait.
             let gang = queue.index(of: key).map { self.gang(of: $0) } ?? resolve(key)
             // What it will ask for once its patience ends.
@@ -98,7 +98,7 @@ extension Engine {
             let later = laterKey.map { ($0, resolve($0)) }
             for (index, pool) in state.pools.enumerated() where !pool.isDeleted {
                 var blocker = blocker(of: job, key, gang, pool: index)
-                if let (key, gang) = later, blocker.reason > .heldForOtherJob {
+                if let (key, gang) = later, blocker.reason > .reservedForOthers {
                     let then = self.blocker(of: job, key, gang, pool: index)
                     if then.reason < blocker.reason { blocker = then.whilePatient }
                 }
@@ -117,12 +117,11 @@ extension Engine {
     ) -> Blocker {
         let pool = state.pools[index]
         func because(
-            _ reason: BlockReason, group: Int? = nil, fit: Int = 0, needed: Int = 0, heldFor: String? = nil,
-            rule: TenantRule? = nil
+            _ reason: BlockReason, group: Int? = nil, fit: Int = 0, needed: Int = 0, rule: TenantRule? = nil
         ) -> Blocker {
             Blocker(
                 reason: reason, pools: 1, nearestPool: pool.spec.name, group: group ?? gang.lead, workersThatFit: fit,
-                workersNeeded: needed, tier: gang.form.scope, heldFor: heldFor, rule: rule)
+                workersNeeded: needed, tier: gang.form.scope, rule: rule)
         }
         if !key.allows(pool.spec) { return because(.placeNotAllowed) }
         if key.accelerators.preference(for: pool.spec.accelerator) == nil { return because(.acceleratorNotWanted) }
@@ -140,11 +139,12 @@ extension Engine {
         if let (reason, rule) = rule(tenant, gang, target: at) {
             return because(reason, fit: fit, needed: needed, rule: rule)
         }
-        if fit >= needed && fitsNow(gang, pool: index) {
-            guard let holder = holds.holder(of: index), holder < ArrivalKey(job) else {
-                return because(.waitingForTurn, fit: fit, needed: needed)
-            }
-            return because(.heldForOtherJob, fit: fit, needed: needed, heldFor: state.jobs[holder.number]?.id)
+        if fit >= needed && fitsNow(gang, pool: index) { return because(.waitingForTurn, fit: fit, needed: needed) }
+        if let (owner, from) = claims.next(pool: index), let fit = fitOnKept(key, pool: index) {
+            var blocker = because(.reservedForOthers, fit: fit, needed: needed)
+            blocker.reservedFor = state.jobs[owner]?.id
+            blocker.reservedFrom = from
+            return blocker
         }
         let reason: BlockReason =
             couldHold(key, gang, target: at, ready: true) ? .capacityBusy : .nodesUnavailable
@@ -190,6 +190,17 @@ extension Engine {
         return (gang.lead, most, gang.targets[target].workers)
     }
 
+    /// The most workers of the lead that a pool could take if nothing were kept there, where the whole gang would fit then.
+    private mutating func fitOnKept(_ key: ShapeKey, pool: Int) -> Int? {
+        var key = key
+        key.form.usesReserved = true
+        let gang = resolve(key)
+        guard let target = gang.targets.firstIndex(where: { $0.pool == pool }), fitsNow(gang, pool: pool) else {
+            return nil
+        }
+        return packer.largestFit(gang, target: target)
+    }
+
     /// Whether the whole gang fits a pool now, or with a split some pools of which it may be one.
     private mutating func fitsNow(_ gang: Gang, pool: Int) -> Bool {
         var placement = Placement.none
@@ -203,7 +214,7 @@ extension Blocker {
         if reason != .waitingForTurn { return self }
         return Blocker(
             reason: .waitingForPreferred, pools: pools, nearestPool: nearestPool, group: group,
-            workersThatFit: workersThatFit, workersNeeded: workersNeeded, tier: tier, heldFor: nil, rule: rule)
+            workersThatFit: workersThatFit, workersNeeded: workersNeeded, tier: tier, rule: rule)
     }
 }
 

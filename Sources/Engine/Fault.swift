@@ -57,6 +57,7 @@ extension Engine {
         case .jobUnreserved(let number):
             if let fault = fault(of: number, .queued) { return fault }
             return state.jobs[number]?.life.reservation == nil ? "job number \(number.value) has no reservation" : nil
+        case .jobSearchGivenUp(let number): return fault(of: number, .queued)
         }
     }
 
@@ -65,7 +66,7 @@ extension Engine {
         if job.life.isGated { return "job \(job.id) is behind a gate" }
         if let fault = faultOfForm(reservation.placement, job) { return fault }
         for part in reservation.placement.parts { if let fault = fault(of: part.pool) { return fault } }
-        let moments = [reservation.madeAt, reservation.start, reservation.firstStart]
+        let moments = [reservation.madeAt, reservation.movedAt, reservation.start]
         return moments.allSatisfy { Bounds.moments ~= $0 } ? nil : "job \(job.id) is promised a place out of time"
     }
 

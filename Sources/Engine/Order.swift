@@ -28,7 +28,7 @@ extension Engine {
     }
 
     /// What a job's priority counts now.
-    private func rank(priority: Int, since submittedAt: Timestamp) -> Int {
+    func rank(priority: Int, since submittedAt: Timestamp) -> Int {
         settings.order == .arrival ? 0 : priority + agingPoints(since: submittedAt)
     }
 
@@ -54,7 +54,7 @@ extension Engine {
     }
 
     /// With one tenant there is nobody to share with.
-    private mutating func refreshShares() {
+    mutating func refreshShares() {
         if settings.order == .full && state.tenants.count > 1 { fairShare.refresh(state, at: now) }
     }
 }

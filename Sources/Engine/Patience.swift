@@ -58,8 +58,8 @@ extension Engine {
     mutating func removeFromQueue(_ job: Job, asking scope: Tier) {
         let tenant = tenant(of: job)
         let shape = queue.remove(job, of: tenant, asking: scope, among: waiting)
-        if queue.line(shape, tenant, job.life.priority) == nil { bars.forget(shape, job.life.priority, of: tenant) }
-        noteEarliest(of: shape)
+        let kind = queue.kind(of: job, tenant)
+        if queue.line(shape, kind) == nil { bars.forget(shape, kind) }
     }
 
     /// Takes note that a queued job became another, entered or left. The state knows `after` already. The shape that it entered.
@@ -83,8 +83,6 @@ extension Engine {
             removeFromQueue(before, asking: before.scope(at: now))
         }
         guard let after, isOpen && !wasOpen else { return nil }
-        let shape = queue.insert(after, of: tenant(of: after), asking: after.scope(at: now))
-        noteEarliest(of: shape)
-        return shape
+        return queue.insert(after, of: tenant(of: after), asking: after.scope(at: now))
     }
 }

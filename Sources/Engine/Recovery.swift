@@ -46,9 +46,14 @@ extension Engine {
         state.revision = image.revision
         state.at = image.at
         state.placements = image.placements
+        state.searchedAt = image.searchedAt
         state.tenants.restoreMeters(image.tenants)
         for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
+        claims.suspectAll()
+        state.isSettled = image.isSettled
+        triesAll = !image.isSettled
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
+        barClosedLines()
     }
 
     private mutating func restore(_ pool: PoolImage, at slot: PoolSlot) -> String? {
@@ -119,5 +124,6 @@ extension Engine {
         // The journal says what was placed and not what was tried.
         triesAll = true
         claims.touchAll()
+        claims.suspectAll()
     }
 }

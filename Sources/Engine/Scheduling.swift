@@ -22,36 +22,47 @@ extension Engine {
             trimIndexes()
             refreshWatchers()
             openLines()
-            placeOwners(at: at)
-            refreshHolds()
             // Where nobody is overtaken, what waits first is what decides, whether anything grew for it or not.
             if !settings.overtaking { triesAll = true }
-            var candidates = gatherCandidates()
+            var candidates = Heap<Attempt>()
+            gatherCandidates(into: &candidates)
             while let next = candidates.popMin() {
+                if let owner = next.owner {
+                    if let now = attempt(owner, of: next.shape), let other = candidates.min, other.key < now.key {
+                        candidates.insert(now)
+                        continue
+                    }
+                    switch placeOwner(owner, of: next.shape, mayPlace: budget > 0 && runs > 0, at: at) {
+                    case .placed(let written):
+                        budget -= 1
+                        runs -= written
+                    case .left: return leave(next, and: candidates)
+                    case .passed, .missed: break
+                    }
+                    gatherCandidates(into: &candidates)
+                    continue
+                }
                 // Shares only grow while jobs are placed: what stood in the heap was no later than this.
                 guard let first = head(of: next.shape) else { continue }
                 if let other = candidates.min, other.key < first.key {
                     candidates.insert(Attempt(key: first.key, shape: next.shape))
                     continue
                 }
-                guard budget > 0 && runs > 0 else {
-                    // Everything not tried yet waits for the next command.
-                    untried.insert(next.shape)
-                    for rest in candidates.unordered { untried.insert(rest.shape) }
-                    return
-                }
-                switch place(first, of: next.shape, at: at) {
+                switch place(first, of: next.shape, mayPlace: budget > 0 && runs > 0, at: at) {
                 case .placed(let written):
                     budget -= 1
                     runs -= written
+                case .left: return leave(next, and: candidates)
                 case .passed: break
                 case .missed:
                     if !settings.overtaking { candidates = Heap() }
                     continue
                 }
                 if let next = attempt(next.shape) { candidates.insert(next) }
+                // What is kept no longer is open to those behind at once, or a small budget would place others.
+                gatherCandidates(into: &candidates)
             }
-            refreshHolds()
+            seekPlaces(at: at)
         } while hasPendingWork
     }
 
@@ -59,6 +70,8 @@ extension Engine {
     struct Attempt: Comparable {
         let key: OrderKey
         let shape: ShapeIndex
+        /// A job for which a place is kept that is free now, wherever it stands in its line.
+        var owner: JobNumber?
 
         static func < (left: Attempt, right: Attempt) -> Bool { left.key < right.key }
     }
@@ -67,18 +80,28 @@ extension Engine {
         head(of: shape).map { Attempt(key: $0.key, shape: shape) }
     }
 
+    /// Leaves what was not tried yet to the next command.
+    private mutating func leave(_ attempt: Attempt, and others: Heap<Attempt>) {
+        for attempt in others.unordered + [attempt] {
+            if let owner = attempt.owner { claims.touch(owner) } else { untried.insert(attempt.shape) }
+        }
+    }
+
     /// What became of an attempt.
-    private enum Try {
+    enum Try {
         /// So many runs were written.
         case placed(Int)
         /// The line is passed over; another of the shape may be placed.
         case passed
         /// No job of the shape fits.
         case missed
+        /// It fits, and the command has placed as much as it may.
+        case left
     }
 
     /// The shapes that wait and may fit: those told to be tried, and those that fit a pool that grew.
-    private mutating func gatherCandidates() -> Heap<Attempt> {
+    private mutating func gatherCandidates(into candidates: inout Heap<Attempt>) {
+        if !hasUntried { return }
         var shapes = untried
         if triesAll {
             for index in queue.shapes.indices where queue.count(index) > 0 { shapes.insert(index) }
@@ -88,16 +111,17 @@ extension Engine {
         untried.removeAll()
         grown.removeAll()
         triesAll = false
-        var candidates = Heap<Attempt>()
         for shape in shapes {
             queue.forgetMisses(of: shape)
             if let attempt = attempt(shape) { candidates.insert(attempt) }
         }
-        return candidates
+        for owner in readyOwners() { candidates.insert(owner) }
     }
 
     /// Tries the first job of a shape; places it or lets the shape wait for growth.
-    private mutating func place(_ first: (line: Int, key: OrderKey), of shape: ShapeIndex, at: Timestamp) -> Try {
+    private mutating func place(
+        _ first: (line: Int, key: OrderKey), of shape: ShapeIndex, mayPlace: Bool, at: Timestamp
+    ) -> Try {
         let gang = gang(of: shape)
         let tenant = queue.lines[shape][first.line].tenant
         let closed = closedPools(tenant, gang)
@@ -105,73 +129,27 @@ extension Engine {
             barClosedLines(of: shape)
             return .passed
         }
-        let arrival = queue.lines[shape][first.line].arrival
-        if settings.overtaking && areHeld(gang, besides: closed, against: arrival) {
-            missHeldLines(of: shape)
-            return .passed
-        }
         work.tries += 1
-        guard let placement = find(gang, shape, closed, queue.lines[shape][first.line], first.key.number) else {
+        guard let (placement, broken) = find(gang, shape, closed, tenant, first.key.number) else {
             work.misses += 1
             watchers.watch(shape, gang)
-            if closed.isNone && holds.isEmpty && claims.isEmpty || !settings.overtaking { return .missed }
-            // Of pools that are held, later ones may use no more.
-            queue.miss(first.line, of: shape, all: closed.isNone && !bars.hasRules)
+            if closed.isNone && claims.isEmpty || !settings.overtaking { return .missed }
+            // Where nodes are kept, those that stay as long or longer may use no more, unless some are kept for them.
+            queue.miss(
+                first.line, of: shape, isPartlyClosed: !closed.isNone, all: closed.isNone && !bars.hasRules
+            ) { [claims] in claims[.job($0)] == nil }
             return .passed
         }
-        emit(.jobPlaced(number: first.key.number, placement: placement), at: at)
+        return mayPlace ? .placed(place(first.key.number, placement, broken, at: at)) : .left
+    }
+
+    /// Returns the runs that were written.
+    mutating func place(_ number: JobNumber, _ placement: Placement, _ broken: [JobNumber], at: Timestamp) -> Int {
+        let wasKept = claims[.job(number)] != nil
+        for number in broken { emit(.jobUnreserved(number: number), at: at) }
+        emit(.jobPlaced(number: number, placement: placement), at: at)
         work.placements += 1
-        return .placed(placement.runs.count)
-    }
-
-    /// A place for a job among the pools that are open to it, at no more than its tenant's quota.
-    private mutating func find(
-        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ line: Line, _ number: JobNumber
-    ) -> Placement? {
-        let key = line.arrival
-        var placement = Placement.none
-        if closed.isNone && holds.isEmpty && claims.isEmpty {
-            guard packer.find(gang, into: &placement, isHeld: { _ in false }) else { return nil }
-        } else if !findBesideClaims(gang, shape, closed, key, number, into: &placement) {
-            return nil
-        }
-        if bars.quotas.isEmpty || isWithinQuota(placement, of: line.tenant) { return placement }
-        // An elastic gang that takes more than its tenant may is content with its least.
-        var least = queue[shape].key
-        least.form.shrink()
-        let small = resolve(least)
-        let isFound = packer.find(small, into: &placement) { [holds] pool in
-            closed.contains(pool) || holds.keeps(key, from: pool)
-        }
-        return isFound ? placement : nil
-    }
-
-    /// A place that stands in the way of no claim: on nodes that nobody keeps, or that are kept for this job; else on any that
-    /// it leaves, by its limit, before they are due.
-    private mutating func findBesideClaims(
-        _ gang: Gang, _ shape: ShapeIndex, _ closed: ClosedPools, _ key: ArrivalKey, _ number: JobNumber,
-        into placement: inout Placement
-    ) -> Bool {
-        let end = now.adding(seconds: state.jobs[number]?.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds)
-        // An exclusive gang would close the rest of its places, too.
-        let isExclusive = gang.form.exclusive != nil
-        let own = claims[.job(number)]
-        if let own { lift(own, true) }
-        defer { if let own { lift(own, false) } }
-        let isFound = packer.find(gang, into: &placement) { [holds, claims] pool in
-            closed.contains(pool) || holds.keeps(key, from: pool)
-                || isExclusive && claims.openUntil(pool: pool).map { $0 < end } ?? false
-        }
-        if isFound { return true }
-        guard gang.targets.contains(where: { claims.openUntil(pool: $0.pool).map { $0 >= end } ?? false }) else {
-            return false
-        }
-        var form = queue[shape].key
-        form.form.usesReserved = true
-        let open = resolve(form)
-        return packer.find(open, into: &placement) { [holds, claims] pool in
-            closed.contains(pool) || holds.keeps(key, from: pool)
-                || claims.openUntil(pool: pool).map { $0 < end } ?? false
-        }
+        if wasKept { seekSuccessor(at: at) }
+        return placement.runs.count
     }
 }

@@ -34,9 +34,11 @@ extension Explanation {
         case .waitingForPreferred:
             return "\(count) could hold it now; it waits for a place in one \(self.tier.name)"
                 + (settlesAt.map { " until \($0)" } ?? "") + ", as the job prefers."
-        case .heldForOtherJob:
+        case .reservedForOthers:
+            let from = blocker.reservedFrom.map { " from \($0) on" } ?? ""
             return
-                "\(count) could hold it, but '\(nearestPool)' is kept for job '\(blocker.heldFor ?? "")', which has waited too long."
+                "\(count) could hold it, but nodes of '\(nearestPool)' are kept\(from) for job '\(blocker.reservedFor ?? "")', "
+                + "which is ahead of it. A job whose maxRuntimeSeconds ends before that may use them meanwhile."
         case .tenantJobsAtLimit, .budgetUsedUp, .quotaUsedUp: return blocker.rule?.sentence ?? ""
         case .placeNotAllowedToTenant:
             return "\(count) \(are) ruled out by the residency or the denied providers of tenant '\(job.spec.tenant)' "

@@ -1,7 +1,7 @@
 // Jobs that wait, by shape, and those of a shape by tenant and priority. Jobs of equal shape fit or do not fit together, so each
 // shape is tried once, by the job that is first among the lines. Knows no pool contents and no quota.
 
-import HeapModule
+import DequeModule
 import Model
 import Packing
 
@@ -29,23 +29,6 @@ struct ShapeKey: Hashable {
 
     /// Whether jobs of this shape wait for a tier that they prefer and will settle for a larger one.
     var isPatient: Bool { form.scope == form.preferred }
-}
-
-/// A job's place by priority and arrival alone, which no time and no other job changes. Smaller is earlier.
-struct ArrivalKey: Hashable, Comparable {
-    let value: UInt64
-
-    init(priority: Int, number: JobNumber) {
-        precondition(number.value < 1 << 48, "job numbers are used up")
-        value = UInt64(Bounds.priority - priority) << 48 | number.value
-    }
-
-    init(_ job: Job) { self.init(priority: job.life.priority, number: job.number) }
-
-    var number: JobNumber { JobNumber(value & (1 << 48 - 1)) }
-    var priority: Int { Bounds.priority - Int(value >> 48) }
-
-    static func < (left: ArrivalKey, right: ArrivalKey) -> Bool { left.value < right.value }
 }
 
 /// One shape and its resolved gang.
@@ -76,7 +59,35 @@ struct First {
     }
 }
 
-/// Waiting jobs of one shape, tenant and priority, in the order in which they came.
+/// What the jobs of a line have in common besides their shape.
+struct LineKind: Hashable {
+    let tenant: TenantSlot
+    let priority: Int
+    /// How long they may run: see `RuntimeClass`.
+    let runtime: RuntimeClass
+}
+
+/// Run-time limits in steps of half a doubling, so that jobs of nearly one length wait in one line.
+struct RuntimeClass: Hashable, Comparable {
+    let value: UInt8
+
+    init(seconds: Int) {
+        let seconds = max(1, seconds)
+        let high = Int.bitWidth - 1 - seconds.leadingZeroBitCount
+        let isUpperHalf = high > 0 && seconds >> (high - 1) & 1 == 1
+        value = UInt8(2 * high + (isUpperHalf ? 1 : 0))
+    }
+
+    /// No job of the class is shorter.
+    var leastSeconds: Int {
+        let high = Int(value) / 2
+        return value & 1 == 1 && high > 0 ? 3 << (high - 1) : 1 << high
+    }
+
+    static func < (left: RuntimeClass, right: RuntimeClass) -> Bool { left.value < right.value }
+}
+
+/// Waiting jobs of one shape, tenant, priority and length, in the order in which they came.
 struct Line {
     /// Why the line is passed over.
     enum Pass {
@@ -87,34 +98,28 @@ struct Line {
         case missed
     }
 
-    let tenant: TenantSlot
-    let priority: Int
-    /// May hold numbers of jobs that no longer wait, but not as the first one.
-    fileprivate var waiting = Heap<JobNumber>()
+    let kind: LineKind
+    /// By rising number. May hold numbers of jobs that no longer wait, but not as the first one.
+    fileprivate(set) var waiting: Deque<JobNumber> = []
     fileprivate(set) var count = 0
     fileprivate(set) var first: First
     var pass = Pass.none
 
-    /// Of its first job.
-    var arrival: ArrivalKey { ArrivalKey(priority: priority, number: first.number) }
+    var tenant: TenantSlot { kind.tenant }
+    var priority: Int { kind.priority }
 
-    fileprivate init(_ job: Job, _ tenant: TenantSlot) {
-        self.tenant = tenant
-        priority = job.life.priority
+    fileprivate init(_ job: Job, _ kind: LineKind) {
+        self.kind = kind
         first = First(job)
     }
-}
 
-/// The first job by arrival among lines.
-struct Earliest {
-    let key: ArrivalKey
-    let tenant: TenantSlot
-    let queuedAtPlacement: UInt64
-
-    fileprivate init(_ line: Line) {
-        key = line.arrival
-        tenant = line.tenant
-        queuedAtPlacement = line.first.queuedAtPlacement
+    fileprivate mutating func insert(_ number: JobNumber) {
+        var at = waiting.count
+        // Few jobs come back before others that came later.
+        while at > 0, waiting[at - 1] > number { at -= 1 }
+        // One that came back may have left its number behind.
+        if at > 0 && waiting[at - 1] == number { return }
+        waiting.insert(number, at: at)
     }
 }
 
@@ -128,9 +133,11 @@ struct Queue {
 
     private struct LineKey: Hashable {
         let shape: ShapeIndex
-        let tenant: TenantSlot
-        let priority: Int
+        let kind: LineKind
     }
+
+    /// How long a job is taken to run that does not say.
+    let assumedRuntimeSeconds: Int
 
     private var indexByKey: [ShapeKey: ShapeIndex] = [:]
     private(set) var shapes: [Shape?] = []
@@ -138,11 +145,11 @@ struct Queue {
     private(set) var lines: [[Line]] = []
     /// By shape, those of its lines that are not barred.
     private(set) var unbarred: [LineSet] = []
-    /// By shape, the first job by arrival of those whose tenants are not barred, and how long it has waited.
-    private(set) var earliest: [Earliest?] = []
     private var lineByKey: [LineKey: Int] = [:]
     /// Shapes with lines that were missed.
-    private(set) var withMisses = IndexSet()
+    private var withMisses = IndexSet()
+    /// Those of them with lines whose tenants may use more of the pools some time.
+    private(set) var partlyClosed = IndexSet()
     private var vacant: [ShapeIndex] = []
     private var idle = 0
     /// Distinct demands of shapes with waiting jobs, and how many shapes have each.
@@ -154,7 +161,15 @@ struct Queue {
     /// How often idle shapes were let go, so that their indexes may mean others.
     private(set) var drops: UInt64 = 0
 
+    init(assumedRuntimeSeconds: Int) { self.assumedRuntimeSeconds = assumedRuntimeSeconds }
+
     var distinctDemands: Int { demands.count }
+
+    func kind(of job: Job, _ tenant: TenantSlot) -> LineKind {
+        LineKind(
+            tenant: tenant, priority: job.life.priority,
+            runtime: RuntimeClass(seconds: job.spec.maxRuntimeSeconds ?? assumedRuntimeSeconds))
+    }
 
     subscript(index: ShapeIndex) -> Shape {
         get {
@@ -174,57 +189,49 @@ struct Queue {
     func gang(_ index: ShapeIndex) -> Gang? { shapes[index]?.gang }
 
     /// The place of a line among those of its shape.
-    func line(_ shape: ShapeIndex, _ tenant: TenantSlot, _ priority: Int) -> Int? {
-        lineByKey[LineKey(shape: shape, tenant: tenant, priority: priority)]
-    }
+    func line(_ shape: ShapeIndex, _ kind: LineKind) -> Int? { lineByKey[LineKey(shape: shape, kind: kind)] }
 
-    /// Passes lines over because of their tenants. Cost: the lines that are left where the earliest was among them.
+    /// Passes lines over because of their tenants.
     mutating func bar(_ barred: [Int], of shape: ShapeIndex) {
-        var isEarliest = false
         for line in barred {
             lines[shape][line].pass = .barred
             unbarred[shape].remove(line)
-            isEarliest = isEarliest || earliest[shape]?.key == lines[shape][line].arrival
         }
-        if isEarliest { refreshEarliest(shape) }
     }
 
     /// Passes a line over no more.
     mutating func unbar(_ line: Int, of shape: ShapeIndex) {
         lines[shape][line].pass = .none
         unbarred[shape].insert(line)
-        noteEarliest(shape, line)
     }
 
-    private mutating func noteEarliest(_ shape: ShapeIndex, _ line: Int) {
-        let line = lines[shape][line]
-        if line.pass == .barred { return }
-        if earliest[shape].map({ line.arrival < $0.key }) ?? true { earliest[shape] = Earliest(line) }
-    }
-
-    /// Cost: the lines of the shape that are not barred.
-    private mutating func refreshEarliest(_ shape: ShapeIndex) {
-        var first: (line: Int, arrival: ArrivalKey)?
-        for at in unbarred[shape].all {
-            let arrival = lines[shape][at].arrival
-            if first.map({ arrival < $0.arrival }) ?? true { first = (at, arrival) }
-        }
-        earliest[shape] = first.map { Earliest(lines[shape][$0.line]) }
-    }
-
-    /// Passes a line over until its shape is tried again, and with it, where `all` is true, those that came later.
-    mutating func miss(_ line: Int, of shape: ShapeIndex, all: Bool) {
-        let arrival = lines[shape][line].arrival
+    /// Passes a line over until its shape is tried again, and with it, where `all` is true, those of jobs as long or longer
+    /// whose first jobs `counts` does not except. `isPartlyClosed`: whether its tenant may not use some of the pools now.
+    mutating func miss(
+        _ line: Int, of shape: ShapeIndex, isPartlyClosed: Bool, all: Bool = false,
+        counts: (JobNumber) -> Bool = { _ in true }
+    ) {
+        let runtime = lines[shape][line].kind.runtime
         withMisses.insert(shape)
-        lines[shape][line].pass = .missed
+        if isPartlyClosed { partlyClosed.insert(shape) }
+        if lines[shape][line].pass == .none { lines[shape][line].pass = .missed }
         if !all { return }
-        for at in unbarred[shape].all where lines[shape][at].arrival > arrival { lines[shape][at].pass = .missed }
+        for at in unbarred[shape].all where lines[shape][at].pass == .none {
+            let isAsLong = lines[shape][at].kind.runtime >= runtime
+            if isAsLong && counts(lines[shape][at].first.number) { lines[shape][at].pass = .missed }
+        }
+    }
+
+    /// Whether some jobs of a shape are no longer than so many seconds.
+    func hasLine(_ shape: ShapeIndex, noLongerThan seconds: Int) -> Bool {
+        lines[shape].contains { $0.kind.runtime.leastSeconds <= seconds }
     }
 
     /// Takes back what was missed of a shape that is to be tried again.
     mutating func forgetMisses(of shape: ShapeIndex) {
         guard withMisses.contains(shape) else { return }
         withMisses.remove(shape)
+        partlyClosed.remove(shape)
         for line in unbarred[shape].all { lines[shape][line].pass = .none }
     }
 
@@ -240,15 +247,15 @@ struct Queue {
             }
         }
         shapes[index]?.count += 1
-        let key = LineKey(shape: index, tenant: tenant, priority: job.life.priority)
+        let kind = kind(of: job, tenant)
+        let key = LineKey(shape: index, kind: kind)
         let at = lineByKey[key] ?? lines[index].count
         if at == lines[index].count {
-            lines[index].append(Line(job, tenant))
+            lines[index].append(Line(job, kind))
             lineByKey[key] = at
             unbarred[index].insert(at)
         }
-        defer { noteEarliest(index, at) }
-        lines[index][at].waiting.insert(job.number)
+        lines[index][at].insert(job.number)
         lines[index][at].count += 1
         if job.number < lines[index][at].first.number { lines[index][at].first = First(job) }
         return index
@@ -259,7 +266,7 @@ struct Queue {
         -> ShapeIndex
     {
         guard let index = indexByKey[ShapeKey(job.spec, asking: scope)],
-            let at = lineByKey[LineKey(shape: index, tenant: tenant, priority: job.life.priority)]
+            let at = line(index, kind(of: job, tenant))
         else { preconditionFailure("a waiting job has no line") }
         shapes[index]?.count -= 1
         lines[index][at].count -= 1
@@ -268,7 +275,6 @@ struct Queue {
         } else {
             refresh(&lines[index][at], without: job.number) { waiting.job($0, asking: scope) }
         }
-        if earliest[index]?.key.number == job.number { refreshEarliest(index) }
         guard count(index) == 0 else { return index }
         idle += 1
         busy -= 1
@@ -280,7 +286,7 @@ struct Queue {
     }
 
     private mutating func removeLine(_ at: Int, of shape: ShapeIndex) {
-        func key(_ line: Line) -> LineKey { LineKey(shape: shape, tenant: line.tenant, priority: line.priority) }
+        func key(_ line: Line) -> LineKey { LineKey(shape: shape, kind: line.kind) }
         lineByKey[key(lines[shape][at])] = nil
         unbarred[shape].remove(at)
         let last = lines[shape].removeLast()
@@ -296,16 +302,16 @@ struct Queue {
     /// end.
     private func refresh(_ line: inout Line, without number: JobNumber, _ job: (JobNumber) -> Job?) {
         if line.first.number == number {
-            while let next = line.waiting.min {
+            while let next = line.waiting.first {
                 if next != number, let job = job(next) {
                     line.first = First(job)
                     break
                 }
-                line.waiting.removeMin()
+                line.waiting.removeFirst()
             }
         }
         guard line.waiting.count > 2 * line.count + 64 else { return }
-        line.waiting = Heap(Set(line.waiting.unordered.filter { job($0) != nil }).sorted())
+        line.waiting = Deque(line.waiting.filter { job($0) != nil })
     }
 
     private mutating func intern(_ key: ShapeKey) -> ShapeIndex {
@@ -319,7 +325,6 @@ struct Queue {
             shapes.append(Shape(key: key))
             lines.append([])
             unbarred.append(LineSet())
-            earliest.append(nil)
         }
         indexByKey[key] = index
         idle += 1

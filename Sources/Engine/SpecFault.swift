@@ -98,6 +98,8 @@ extension JobLife {
         guard 0...Bounds.priority ~= priority, 0...Bounds.runtimeSeconds ~= minRuntimeSeconds,
             !spec.priorityClass.isEmpty || priority == spec.priority
         else { return "has priority \(priority)" }
+        if firstStart != nil && state != .queued { return "is \(state.name) and waits for a start" }
+        if searchGivenUpAt != nil && state != .queued { return "is \(state.name) and seeks a place" }
         if reservation != nil && state != .queued { return "is \(state.name) and has a place kept for it" }
         if isGated && state != .queued { return "is \(state.name) behind a gate" }
         if isEarly && spec.notBefore == nil { return "is early for nothing" }

@@ -61,12 +61,18 @@ public struct State: Sendable {
     public internal(set) var nextJobNumber: UInt64 = 1
     /// Placements made so far.
     public internal(set) var placements: UInt64 = 0
+    /// Whether nothing is left for the scheduler to try. No part of the digest: it says what the engine goes on with.
+    public internal(set) var isSettled = true
+    /// When a place to keep for a blocked job was sought last.
+    public internal(set) var searchedAt = Timestamp.distantPast
     /// Jobs in each state, by `JobState.rawValue`.
     public internal(set) var jobsByState = [Int](repeating: 0, count: JobState.allCases.count)
     /// Queued jobs that may not be tried, and those behind each kind of gate, by `GateKind.rawValue`; one job may be behind
     /// several.
     public internal(set) var gatedJobs = 0
     public internal(set) var jobsByGate = [Int](repeating: 0, count: GateKind.allCases.count)
+    /// Queued jobs that have a place kept for them.
+    public internal(set) var reservedJobs = 0
     /// By rising name.
     public internal(set) var priorityClasses: [PriorityClassRecord] = []
     /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
@@ -105,6 +111,7 @@ public struct State: Sendable {
         digest.add(revision)
         digest.add(nextJobNumber)
         digest.add(placements)
+        digest.add(searchedAt)
         // The rest of the mix follows from the jobs that came, so that these tell two mixes apart.
         digest.add(mix.arrivals)
         digest.add(mix.step)
@@ -149,6 +156,7 @@ public struct State: Sendable {
     private mutating func count(_ job: Job, by change: Int) {
         jobsByState[Int(job.state.rawValue)] += change
         countGates(job, by: change)
+        if job.life.reservation != nil { reservedJobs += change }
         if !job.state.hasEnded, let at = classIndex(named: job.spec.priorityClass) {
             priorityClasses[at].jobs += change
         }
@@ -268,7 +276,7 @@ extension State {
 
 extension Placement {
     /// The pools in which the gang stands, each once.
-    func forEachPool(_ body: (PoolSlot) -> Void) {
+    public func forEachPool(_ body: (PoolSlot) -> Void) {
         for (at, part) in parts.enumerated() where !parts[..<at].contains(where: { $0.pool == part.pool }) {
             body(part.pool)
         }
@@ -283,6 +291,8 @@ extension State {
         image.at = at
         image.nextJobNumber = nextJobNumber
         image.placements = placements
+        image.isSettled = isSettled
+        image.searchedAt = searchedAt
         image.digest = digest
         image.mix = mix
         image.fairShare = tenants.policy

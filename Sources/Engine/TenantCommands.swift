@@ -73,7 +73,7 @@ extension Engine {
 
     /// Whether a waiting job is the only one of its line.
     func isAlone(_ number: JobNumber, in shape: ShapeIndex) -> Bool {
-        guard let job = state.jobs[number], let line = queue.line(shape, tenant(of: job), job.life.priority) else {
+        guard let job = state.jobs[number], let line = queue.line(shape, queue.kind(of: job, tenant(of: job))) else {
             return false
         }
         return queue.lines[shape][line].count == 1

@@ -96,8 +96,7 @@ struct Timers {
 extension Engine {
     /// When time next brings something to a job or changes tenants' rules: `Command.resume` is due then, unless another command comes.
     public var nextDeadline: Timestamp? {
-        guard let rules = bars.changesAt else { return timers.next?.at }
-        return min(rules, timers.next?.at ?? rules)
+        [bars.changesAt, timers.next?.at, searchDue].compactMap { $0 }.min()
     }
 
     /// Lets time go on: jobs whose patience ends by then ask for their required tier. Leads to no fact.
@@ -111,11 +110,9 @@ extension Engine {
             removeFromQueue(job, asking: job.spec.scope.first)
             let shape = queue.insert(job, of: tenant, asking: job.spec.scope.required)
             untried.insert(shape)
-            noteEarliest(of: shape)
             moved += 1
         }
         for _ in 0..<moved { timers.unset(.patience, isSet: waiting.isSet) }
-        if moved > 0 { holds.outdate() }
         now = max(now, moment)
     }
 }

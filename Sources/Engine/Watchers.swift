@@ -122,21 +122,33 @@ extension Engine {
     /// Adds the shapes that wait for `pool` and fit it now to `shapes`. Cost: the groups that wait for it, and the
     /// shapes that fit.
     mutating func wake(_ pool: Int, into shapes: inout IndexSet) {
-        let holder = holds.holder(of: pool)
+        // Nodes that are kept are open to jobs that leave them in time.
+        let openSeconds = claims.openUntil(pool: pool).map { max(-1, $0.nanoseconds(since: now)) / 1_000_000_000 } ?? 0
         for (at, group) in watchers.groups(pool).enumerated() {
             let room = packer.largestFit(group.gang, target: group.target)
+            let kept = openSeconds > 0 ? roomWithKept(group, pool: pool) : room
             var hasIdle = false
             for waiting in group.waiting {
-                if waiting.workers > room { break }
+                if waiting.workers > max(room, kept) { break }
                 guard queue.count(waiting.shape) > 0 else {
                     hasIdle = true
                     continue
                 }
-                if let holder, let first = queue.earliest[waiting.shape]?.key, holder < first { continue }
+                if waiting.workers > room, !queue.hasLine(waiting.shape, noLongerThan: Int(openSeconds)) { continue }
                 shapes.insert(waiting.shape)
             }
             // They come back when they wait again and are tried in vain.
             if hasIdle { watchers.forget(pool: pool, group: at) { [queue] in queue.count($0) == 0 } }
         }
+    }
+
+    /// The most workers that one place of a pool could take of a group's lead, with the nodes that are kept for others.
+    private mutating func roomWithKept(_ group: Watchers.Group, pool: Int) -> Int {
+        guard let first = group.waiting.first, queue.count(first.shape) > 0 else { return 0 }
+        var key = queue[first.shape].key
+        key.form.usesReserved = true
+        let gang = resolve(key)
+        guard let target = gang.targets.firstIndex(where: { $0.pool == pool }) else { return 0 }
+        return packer.largestFit(gang, target: target)
     }
 }

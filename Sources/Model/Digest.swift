@@ -142,9 +142,11 @@ extension JobLife {
         digest.add((isHeld ? 1 : 0) | (isEarly ? 2 : 0))
         digest.add(unmet)
         if let placement { placement.add(to: &digest) }
+        digest.add(searchGivenUpAt)
+        digest.add(firstStart)
         if let reservation {
             digest.add(Int(reservation.cause.rawValue) | (reservation.isAssumed ? 256 : 0))
-            for moment in [reservation.madeAt, reservation.start, reservation.firstStart] { digest.add(moment) }
+            for moment in [reservation.madeAt, reservation.movedAt, reservation.start] { digest.add(moment) }
             reservation.placement.add(to: &digest)
         }
         return digest.value

@@ -33,6 +33,8 @@ public enum Fact: Hashable, Sendable {
     case jobReserved(number: JobNumber, reservation: Reservation)
     /// Nothing is kept for a waiting job any more.
     case jobUnreserved(number: JobNumber)
+    /// The search for the earliest place of a waiting job would have cost more than a command may.
+    case jobSearchGivenUp(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -59,6 +59,13 @@ public enum Gate: Hashable, Sendable {
 
 extension JobLife {
     public var isGated: Bool { isHeld || isEarly || unmet != 0 }
+
+    /// What was promised to a waiting job no longer matters.
+    public mutating func forgetPromises() {
+        reservation = nil
+        searchGivenUpAt = nil
+        firstStart = nil
+    }
 }
 
 extension Job {

@@ -329,6 +329,10 @@ public struct JobLife: Hashable, Sendable {
     public var unmet: UInt64 = 0
     /// The place that is kept for it. Only while it waits.
     public var reservation: Reservation?
+    /// The first start that it was promised since it could be tried, until it starts.
+    public var firstStart: Timestamp?
+    /// When the search for the earliest place that it can have was given up, for it would have cost too much.
+    public var searchGivenUpAt: Timestamp?
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64

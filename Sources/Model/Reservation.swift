@@ -11,32 +11,33 @@ public enum ReservationCause: UInt8, CaseIterable, Sendable {
 /// A place that is kept for a waiting job. All nodes of the place are kept, whatever of them the job will take.
 public final class Reservation: Hashable, Sendable {
     public let cause: ReservationCause
-    /// When this was promised.
+    /// When the place was sought last.
     public let madeAt: Timestamp
+    /// When another start was promised than before.
+    public let movedAt: Timestamp
     /// When the place is free if all that stands there ends by its run-time limit.
     public let start: Timestamp
-    /// The first start that the job was promised since it could be tried.
-    public let firstStart: Timestamp
     /// Whether some of those limits were not said but assumed.
     public let isAssumed: Bool
     public let placement: Placement
 
     public init(
-        cause: ReservationCause, madeAt: Timestamp, start: Timestamp, firstStart: Timestamp, isAssumed: Bool,
+        cause: ReservationCause, madeAt: Timestamp, movedAt: Timestamp, start: Timestamp, isAssumed: Bool,
         placement: Placement
     ) {
         self.cause = cause
         self.madeAt = madeAt
+        self.movedAt = movedAt
         self.start = start
-        self.firstStart = firstStart
         self.isAssumed = isAssumed
         self.placement = placement
     }
 
     public static func == (left: Reservation, right: Reservation) -> Bool {
         left === right
-            || left.cause == right.cause && left.madeAt == right.madeAt && left.start == right.start
-                && left.firstStart == right.firstStart && left.isAssumed == right.isAssumed
+            || left.cause == right.cause && left.madeAt == right.madeAt && left.movedAt == right.movedAt
+                && left.start == right.start
+                && left.isAssumed == right.isAssumed
                 && left.placement == right.placement
     }
 
@@ -49,7 +50,7 @@ public final class Reservation: Hashable, Sendable {
 
 extension Reservation: CustomStringConvertible {
     public var description: String {
-        "\(cause) made \(madeAt) for \(start), first \(firstStart)\(isAssumed ? ", assumed" : ""): \(placement)"
+        "\(cause) made \(madeAt), moved \(movedAt), for \(start)\(isAssumed ? ", assumed" : ""): \(placement)"
     }
 }
 

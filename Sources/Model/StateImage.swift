@@ -49,6 +49,10 @@ public struct StateImage: Sendable {
     public var nextJobNumber: UInt64 = 1
     /// Placements made so far, of any job.
     public var placements: UInt64 = 0
+    /// Whether nothing was left for the scheduler to try.
+    public var isSettled = true
+    /// When a place to keep for a blocked job was sought last.
+    public var searchedAt = Timestamp.distantPast
     public var digest: UInt64 = 0
     public var mix = DemandMix()
     public var fairShare = FairSharePolicy()

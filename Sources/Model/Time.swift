@@ -7,6 +7,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     public init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
+    /// Before all others.
+    public static let distantPast = Timestamp(nanoseconds: .min)
+    /// After all others.
+    public static let distantFuture = Timestamp(nanoseconds: .max)
+
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
 
     /// The time from `earlier` to here, in nanoseconds, negative when `earlier` is later.

@@ -34,21 +34,33 @@ extension PoolPacker {
         var open = 0
         for block in 0..<layout.blocks {
             var usedInThisBlock = 0
+            var keptInThisBlock = 0
             for domain in layout.domainRange(block) {
                 var used = 0
+                var kept = 0
                 for node in layout.nodeRange(domain) {
                     if let fault = firstFault(node: node) { return fault }
                     let here = columns[node]
                     free += here.gpus
                     if here.isOpen { open += here.gpus }
                     if here.isUsed(full: full) { used += 1 }
+                    if here.flags.contains(.reserved) { kept += 1 }
                 }
                 if Int(usedInDomain[domain]) != used { return "domain \(domain): used nodes" }
+                if isKept(domain) != (kept > 0) || kept > 0 && Int(keptInDomain[domain]) != kept {
+                    return "domain \(domain): kept nodes"
+                }
                 if isOwn[domain] != 0 { return "domain \(domain) is marked as a trial's own" }
-                if openDomains.contains(domain, row: 0) != (used == 0) { return "domain \(domain): its bit as open" }
+                if openDomains.contains(domain, row: 0) != (used == 0 && kept == 0) {
+                    return "domain \(domain): its bit as open"
+                }
                 usedInThisBlock += used
+                keptInThisBlock += kept
             }
             if Int(usedInBlock[block]) != usedInThisBlock { return "block \(block): used nodes" }
+            if keptInBlock.count > 0 && Int(keptInBlock[block]) != keptInThisBlock {
+                return "block \(block): kept nodes"
+            }
         }
         if free != gpusFree { return "\(gpusFree) free GPUs are counted, \(free) are there" }
         if open != gpusOpen { return "\(gpusOpen) open GPUs are counted, \(open) are there" }

@@ -176,7 +176,7 @@ public struct Packer: ~Copyable {
         guard run.nodes.upperBound <= pools[number].layout.nodes else { return false }
         for node in run.nodes {
             if pools[number].columns[node].flags.contains(.exclusive) { return false }
-            if exclusive != nil, !pools[number].isOpen(pools[number].layout.domain(of: node), to: exclusive) {
+            if exclusive != nil, !pools[number].isIdle(pools[number].layout.domain(of: node), for: exclusive) {
                 return false
             }
         }

@@ -27,6 +27,10 @@ struct PoolPacker: ~Copyable {
     /// Shapes [domains] and [blocks]: nodes of which anything is taken.
     let usedInDomain: Column<UInt32>
     let usedInBlock: Column<UInt32>
+    /// The same shapes: nodes that are kept for someone, so that no exclusive gang closes their places.
+    /// Empty until something is.
+    private(set) var keptInDomain: Column<UInt32>
+    private(set) var keptInBlock: Column<UInt32>
     /// Shape [domains]: 1 for what the gang that is being laid out holds already, so that its own work stands in the way
     /// of none of its exclusive places. All 0 between decisions.
     let isOwn: Column<UInt8>
@@ -49,6 +53,8 @@ struct PoolPacker: ~Copyable {
         gpusOpen = gpusFree
         usedInDomain = Column(count: layout.domains)
         usedInBlock = Column(count: layout.blocks)
+        keptInDomain = Column(count: 0)
+        keptInBlock = Column(count: 0)
         isOwn = Column(count: layout.domains)
         openDomains = BitRows(rows: 1, width: layout.domains)
         for domain in 0..<layout.domains { openDomains.insert(domain, row: 0) }
@@ -95,6 +101,8 @@ struct PoolPacker: ~Copyable {
         gpusOpen = other.gpusOpen
         usedInDomain = Column(copying: other.usedInDomain)
         usedInBlock = Column(copying: other.usedInBlock)
+        keptInDomain = Column(copying: other.keptInDomain)
+        keptInBlock = Column(copying: other.keptInBlock)
         isOwn = Column(copying: other.isOwn)
         openDomains = BitRows(copying: other.openDomains)
         for at in 0..<other.indexes.count where other.indexes.isFilled(at) {
@@ -117,6 +125,7 @@ struct PoolPacker: ~Copyable {
                     gpusFree += free.gpus
                     if free.isOpen { gpusOpen += free.gpus }
                     if free.isUsed(full: full) { usedInDomain[domain] += 1 }
+                    if free.flags.contains(.reserved) { noteKept(1, true, domain: domain) }
                 }
                 usedInBlock[block] += usedInDomain[domain]
                 noteOpen(domain)
@@ -234,7 +243,8 @@ struct PoolPacker: ~Copyable {
 
     var bytes: Int {
         var bytes =
-            layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + isOwn.bytes
+            layout.bytes + columns.bytes + shares.bytes + usedInDomain.bytes + usedInBlock.bytes + keptInDomain.bytes
+            + keptInBlock.bytes + isOwn.bytes
             + openDomains.bytes + waste.bytes
             + (isScored ? scoring[0].bytes : 0)
         for at in 0..<indexes.count where indexes.isFilled(at) { bytes += indexes[at].bytes }
@@ -369,7 +379,7 @@ struct PoolPacker: ~Copyable {
 
     /// Brings the row of open domains up to date with one of them.
     private func noteOpen(_ domain: Int) {
-        if usedInDomain[domain] == 0 || isOwn[domain] == 1 {
+        if usedInDomain[domain] == 0 && !isKept(domain) || isOwn[domain] == 1 {
             openDomains.insert(domain, row: 0)
         } else {
             openDomains.remove(domain, row: 0)
@@ -395,11 +405,27 @@ struct PoolPacker: ~Copyable {
         gpusOpen += (new.isOpen ? old.gpus : 0) - (old.isOpen ? old.gpus : 0)
         let domain = layout.domain(of: node)
         let block = layout.block(of: domain)
+        if flag == .reserved { noteKept(1, isSet, domain: domain) }
         if shares.isEmpty {
             refresh(node..<node + 1, from: old, to: new, domain: domain, block: block)
         } else {
             refreshSharing(node, domain: domain, block: block)
         }
+    }
+
+    /// Whether a domain has nodes that are kept for someone.
+    @inline(__always)
+    func isKept(_ domain: Int) -> Bool { keptInDomain.count > 0 && keptInDomain[domain] > 0 }
+
+    private mutating func noteKept(_ nodes: Int, _ isSet: Bool, domain: Int) {
+        if keptInDomain.count == 0 {
+            keptInDomain = Column(count: layout.domains)
+            keptInBlock = Column(count: layout.blocks)
+        }
+        let change = isSet ? UInt32(nodes) : 0 &- UInt32(nodes)
+        keptInDomain[domain] &+= change
+        keptInBlock[layout.block(of: domain)] &+= change
+        noteOpen(domain)
     }
 
     /// The same for neighbouring nodes, all that are in equal state at once.
@@ -418,6 +444,7 @@ struct PoolPacker: ~Copyable {
             if isSet { new.flags.insert(flag) } else { new.flags.remove(flag) }
             if new != old {
                 columns.fill(start..<next, with: new)
+                if flag == .reserved { noteKept(next - start, isSet, domain: domain) }
                 gpusOpen += ((new.isOpen ? old.gpus : 0) - (old.isOpen ? old.gpus : 0)) * (next - start)
                 refresh(start..<next, from: old, to: new, domain: domain, block: layout.block(of: domain))
             }

@@ -50,7 +50,14 @@ extension PoolPacker {
     func isOpen(_ domain: Int, to exclusive: Tier?) -> Bool {
         guard let exclusive else { return true }
         if isOwn[domain] == 1 { return true }
-        return exclusive == .block ? usedInBlock[layout.block(of: domain)] == 0 : usedInDomain[domain] == 0
+        if exclusive != .block { return usedInDomain[domain] == 0 && !isKept(domain) }
+        let block = layout.block(of: domain)
+        return usedInBlock[block] == 0 && (keptInBlock.count == 0 || keptInBlock[block] == 0)
+    }
+
+    /// Whether nothing is taken of the place of an exclusive gang with a domain, whomever it is kept for.
+    func isIdle(_ domain: Int, for exclusive: Tier?) -> Bool {
+        exclusive == .block ? usedInBlock[layout.block(of: domain)] == 0 : usedInDomain[domain] == 0
     }
 
     /// Workers that the group may have in one domain now.

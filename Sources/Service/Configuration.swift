@@ -39,8 +39,14 @@ public struct Configuration: Equatable, Sendable {
         /// Jobs placed by one command before others are let in.
         public var placementsPerCommand = 1000
         public var batchSearchSteps = 8192
-        /// Placements made past a waiting job before a pool is held for it.
-        public var placementsBeforeHold = 1000
+        /// Blocked jobs that have a place kept for them; 0 for none.
+        public var reservations = 32
+        /// Placements made past a waiting job before a place is kept for it ahead of all others.
+        public var placementsBeforeReservation = 1000
+        /// A place that is kept is sought again after so long.
+        public var reservationSeconds = 60
+        /// How long a job is taken to run that does not say.
+        public var assumedRuntimeSeconds = 86_400
         /// Seconds of waiting for which a job wins a point of priority; 0 for none.
         public var agingSeconds = 3600
         /// The most points that a job wins by waiting.
@@ -89,7 +95,10 @@ public struct Configuration: Equatable, Sendable {
         settings.limits.priorityClasses = limits.priorityClasses
         settings.placementsPerCommand = scheduler.placementsPerCommand
         settings.batchSearchSteps = scheduler.batchSearchSteps
-        settings.placementsBeforeHold = scheduler.placementsBeforeHold
+        settings.reservations = scheduler.reservations
+        settings.reservationSeconds = scheduler.reservationSeconds
+        settings.assumedRuntimeSeconds = scheduler.assumedRuntimeSeconds
+        settings.placementsBeforeReservation = scheduler.placementsBeforeReservation
         settings.agingSeconds = scheduler.agingSeconds
         settings.agingPoints = scheduler.agingPoints
         return settings

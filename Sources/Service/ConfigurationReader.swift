@@ -41,7 +41,10 @@ extension Configuration {
         reader.optionalObject("scheduler") { scheduler in
             scheduler.set(&self.scheduler.placementsPerCommand, "placementsPerCommand", 1...1_000_000)
             scheduler.set(&self.scheduler.batchSearchSteps, "batchSearchSteps", 0...10_000_000)
-            scheduler.set(&self.scheduler.placementsBeforeHold, "placementsBeforeHold", 1...1_000_000_000)
+            scheduler.set(&self.scheduler.placementsBeforeReservation, "placementsBeforeReservation", 1...1_000_000_000)
+            scheduler.set(&self.scheduler.reservations, "reservations", 0...1000)
+            scheduler.set(&self.scheduler.reservationSeconds, "reservationSeconds", 1...86_400)
+            scheduler.set(&self.scheduler.assumedRuntimeSeconds, "assumedRuntimeSeconds", 1...Bounds.runtimeSeconds)
             scheduler.set(&self.scheduler.agingSeconds, "agingSeconds", 0...Bounds.runtimeSeconds)
             scheduler.set(&self.scheduler.agingPoints, "agingPoints", 0...Bounds.priority)
             scheduler.set(

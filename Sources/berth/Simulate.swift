@@ -2,7 +2,6 @@
 
 import API
 import ArgumentParser
-import Engine
 import Service
 
 struct Simulate: ParsableCommand {
@@ -33,8 +32,8 @@ struct Simulate: ParsableCommand {
     var seed: UInt64?
     @Option(
         help: "Policies, separated by commas; default: all that there are.",
-        transform: { names in try names.split(separator: ",", omittingEmptySubsequences: false).map(Policy.init) })
-    var policy: [Policy]?
+        transform: { names in try names.split(separator: ",", omittingEmptySubsequences: false).map(Self.policy) })
+    var policy: [SimulationPolicy]?
     @Option(
         help:
             "Moves submissions together or apart until so much is asked of the fleet while they come; 1 is all it has.")
@@ -56,26 +55,10 @@ struct Simulate: ParsableCommand {
         }
     }
 
-    /// A policy that the engine has, with its settings.
-    struct Policy {
-        let policy: SimulationPolicy
-        let settings: EngineSettings
-
-        init(_ name: Substring) throws {
-            guard let policy = SimulationPolicy(rawValue: String(name)) else {
-                let all = SimulationPolicy.allCases.map(\.rawValue).joined(separator: ", ")
-                throw ValidationError("There is no policy '\(name)'; give some of \(all).")
-            }
-            guard let settings = policy.settings else {
-                throw ValidationError("The policy '\(name)' needs reservations, which the scheduler does not have yet.")
-            }
-            self.policy = policy
-            self.settings = settings
-        }
-
-        static var all: [Policy] {
-            SimulationPolicy.allCases.compactMap { try? Policy($0.rawValue[...]) }
-        }
+    private static func policy(_ name: Substring) throws -> SimulationPolicy {
+        if let policy = SimulationPolicy(rawValue: String(name)) { return policy }
+        let all = SimulationPolicy.allCases.map(\.rawValue).joined(separator: ", ")
+        throw ValidationError("There is no policy '\(name)'; give some of \(all).")
     }
 
     func run() throws {
@@ -88,8 +71,8 @@ struct Simulate: ParsableCommand {
             let workload = try Workload(jobs, on: pools.pools, options)
             let simulation = try Simulation(workload, on: pools.pools)
             var results: [(policy: SimulationPolicy, result: SimulationResult)] = []
-            for policy in policy ?? Policy.all {
-                results.append((policy.policy, try simulation.run(policy.settings)))
+            for policy in policy ?? SimulationPolicy.allCases {
+                results.append((policy, try simulation.run(policy.settings)))
             }
             let report = SimulationReport(workload, results)
             Messages.write(json ? report.json : report.table)

@@ -64,10 +64,11 @@ import Testing
                     .jobReserved(
                         number: number,
                         reservation: Reservation(
-                            cause: reservation.cause, madeAt: reservation.madeAt, start: reservation.start,
-                            firstStart: reservation.firstStart, isAssumed: reservation.isAssumed, placement: $0))
+                            cause: reservation.cause, madeAt: reservation.madeAt, movedAt: reservation.movedAt,
+                            start: reservation.start, isAssumed: reservation.isAssumed, placement: $0))
                 }
         case .jobUnreserved: return numbers.map { .jobUnreserved(number: JobNumber($0)) }
+        case .jobSearchGivenUp: return numbers.map { .jobSearchGivenUp(number: JobNumber($0)) }
         }
     }
 

@@ -149,40 +149,10 @@ import Testing
         #expect(harness.placement(of: "b")?.workerCount == 5)
     }
 
-    @Test("A gang of several groups, and one that is split, are held for when others would starve them")
-    func held() {
-        for isSplit in [false, true] {
-            var settings = EngineSettings()
-            settings.placementsBeforeHold = 2
-            var harness = EngineHarness(settings: settings)
-            harness.run(.putPool(.sample("one", nodes: 2)))
-            if isSplit { harness.run(.putPool(.sample("two", nodes: 2))) }
-            harness.submit("x")
-            harness.submit(
-                "large",
-                isSplit ? [Self.group("w", 4, gpus: 8)] : [Self.group("v", 1, gpus: 8), Self.group("w", 2, gpus: 4)]
-            ) {
-                if isSplit {
-                    $0.scope = Scope(.fleet)
-                    $0.split = Split(maxPools: 2)
-                }
-            }
-            #expect(harness.state(of: "large") == .queued)
-            for id in ["y", "z"] {
-                harness.submit(id, gpus: 4)
-                harness.run(.cancel(id: id))
-            }
-            harness.submit("last", gpus: 4)
-            #expect(harness.state(of: "last") == .queued, "split: \(isSplit)")
-            harness.run(.cancel(id: "x"))
-            #expect(harness.state(of: "large") == .placed, "split: \(isSplit)")
-        }
-    }
-
-    @Test("No pool is held for groups that fit it each alone and never together")
+    @Test("Nothing is kept for groups that fit each alone and never together")
     func heldInVain() throws {
         var settings = EngineSettings()
-        settings.placementsBeforeHold = 0
+        settings.placementsBeforeReservation = 0
         var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("p", nodes: 3)))
         harness.submit("large", [Self.group("v", 2, gpus: 5), Self.group("w", 2, gpus: 5)])

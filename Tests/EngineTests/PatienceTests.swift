@@ -78,7 +78,9 @@ import Testing
 
     @Test("Jobs whose patience ends at one moment all settle at that moment")
     func together() {
-        var harness = Self.broken()
+        var settings = EngineSettings()
+        settings.reservations = 0
+        var harness = Self.broken(settings: settings)
         for number in 0..<5 {
             Self.submit("j\(number)", to: &harness, patienceSeconds: 100 - 2 * number)
             Self.submit("other\(number)", to: &harness, patienceSeconds: 500)
@@ -144,7 +146,7 @@ import Testing
     @Test("A job that waits for its preferred tier keeps no pool from others; one that settled does")
     func holdsNothing() {
         var settings = EngineSettings()
-        settings.placementsBeforeHold = 1
+        settings.placementsBeforeReservation = 1
         var harness = Self.broken(settings: settings)
         harness.submit("x")
         Self.submit("a", to: &harness)

@@ -16,12 +16,13 @@ import Testing
         return harness
     }
 
-    /// The jobs in the order in which they are placed, each ended after a day and before the next.
+    /// The jobs in the order in which they are placed, each ended after an hour and before the next.
     private func order(_ harness: inout EngineHarness, _ ids: [String]) -> [String] {
         var placed: [String] = []
         while let next = ids.first(where: { harness.state(of: $0) == .placed }) {
             placed.append(next)
-            harness.run(.cancel(id: next), afterSeconds: 86_400)
+            harness.run(.cancel(id: next), afterSeconds: 3600)
+            harness.settle()
         }
         return placed
     }

@@ -58,7 +58,9 @@ import Testing
 
     @Test("A hundred thousand equal jobs that fit nowhere cost one try, and none when other capacity is released")
     func equalJobsAreTriedOnce() {
-        var harness = EngineHarness()
+        var settings = EngineSettings()
+        settings.reservations = 0
+        var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("h", nodes: 4)))
         harness.run(.putPool(.sample("b", nodes: 4, accelerator: "b200")))
         harness.submit("full", workers: 4, accelerators: ["b200"])
@@ -112,7 +114,9 @@ import Testing
 
     @Test("Jobs cancelled behind a first one that never leaves do not gather, and the rest keep their order")
     func cancelledBehind() {
-        var harness = EngineHarness()
+        var settings = EngineSettings()
+        settings.reservations = 0
+        var harness = EngineHarness(settings: settings)
         for number in 0..<2000 {
             harness.submit("j\(number)")
             if number % 100 > 0 { harness.run(.cancel(id: "j\(number)")) }
@@ -128,7 +132,9 @@ import Testing
 
     @Test("More idle shapes than are kept are let go, and their places in the table are used again")
     func idleShapes() {
-        var harness = EngineHarness()
+        var settings = EngineSettings()
+        settings.reservations = 0
+        var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("p", nodes: 1)))
         harness.submit("full")
         for number in 0..<2500 {

@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    /// Nodes kept by exclusive gangs.
+    /// Nodes kept by exclusive gangs, and for jobs that wait.
     static func kept(_ state: State, _ slot: PoolSlot) -> Set<Int> {
         let layout = state[slot].layout
         func place(_ node: Int, _ tier: Tier) -> Int {
@@ -23,7 +23,11 @@ import Testing
         }
         var kept: Set<Int> = []
         state.jobs.forEach { job in
-            guard job.state.holdsCapacity, let placement = job.life.placement, let tier = placement.exclusive else {
+            let holding = job.state.holdsCapacity ? job.life.placement : nil
+            if let placement = job.life.reservation?.placement {
+                kept.formUnion((0..<layout.nodeCount).filter { placement.holds(node: $0, of: slot) })
+            }
+            guard let placement = holding ?? job.life.reservation?.placement, let tier = placement.exclusive else {
                 return true
             }
             for node in 0..<layout.nodeCount where placement.holds(node: node, of: slot) {
@@ -125,7 +129,7 @@ import Testing
     @Test("Every pool is counted once, under the first thing that keeps the job out, nearest to a place first")
     func allReasons() throws {
         var settings = EngineSettings()
-        settings.placementsBeforeHold = 3
+        settings.placementsBeforeReservation = 3
         var harness = EngineHarness(settings: settings)
         // Held for `large`: two nodes, one of them taken.
         harness.run(.putPool(.sample("held", nodes: 2, region: "r0")))
@@ -152,14 +156,14 @@ import Testing
         #expect(explanation.workers == 1)
         #expect(
             explanation.blockers.map(\.reason) == [
-                .heldForOtherJob, .capacityBusy, .nodesUnavailable, .workerTooLarge, .acceleratorNotWanted,
+                .reservedForOthers, .capacityBusy, .nodesUnavailable, .workerTooLarge, .acceleratorNotWanted,
                 .placeNotAllowed,
             ])
         #expect(explanation.blockers.map(\.pools) == [1, 2, 1, 1, 1, 1])
         #expect(explanation.blockers.map(\.nearestPool) == ["held", "busy", "cordoned", "small", "other", "far"])
-        #expect(explanation.blockers[0].heldFor == "large")
+        #expect(explanation.blockers[0].reservedFor == "large")
         #expect(explanation.blockers[0].workersThatFit == 1)
-        #expect(explanation.blockers.dropFirst().allSatisfy { $0.heldFor == nil })
+        #expect(explanation.blockers.dropFirst().allSatisfy { $0.reservedFor == nil })
         #expect(explanation.couldEverFit)
         let placed = try Self.explain(&harness, "taken")
         #expect(placed.blockers.isEmpty)

@@ -15,7 +15,7 @@ import Testing
         settings.limits.queuedShapes = 25
         settings.queuedDemands = 8
         settings.placementsPerCommand = [1, 3, 1000][Int(seed / 3 % 3)]
-        settings.placementsBeforeHold = [1, 5, 1000][Int(seed / 9 % 3)]
+        settings.placementsBeforeReservation = [1, 5, 1000][Int(seed / 9 % 3)]
         return settings
     }
 

@@ -134,7 +134,7 @@ import Testing
     @Test("One that may have no more does not keep others of equal jobs from their places, nor hold a pool")
     func barredDoesNotBlock() {
         var settings = EngineSettings()
-        settings.placementsBeforeHold = 2
+        settings.placementsBeforeReservation = 2
         var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("p", nodes: 8)))
         harness.run(.putTenant(TenantSpec(path: "a", quotas: [Self.gpus(8, borrow: 0)])))

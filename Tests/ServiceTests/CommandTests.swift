@@ -118,6 +118,7 @@ import Testing
             case "jobPlaced": states[number] = "placed"
             case "jobStarted": states[number] = "running"
             case "jobEnded": states[number] = fact["end"]?.string
+            case "jobReserved", "jobUnreserved", "jobSearchGivenUp": #expect(states[number] == "queued")
             default: Issue.record("\(line)")
             }
         }

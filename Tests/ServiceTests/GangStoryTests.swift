@@ -138,6 +138,7 @@ struct GangStoryTests {
         let alone = try api.submit(
             "alone", [#""count":1,"gpus":1"#], #","exclusive":"domain","allow":{"pools":["whole"]}"#)
         #expect(alone["state"]?.string == "queued", "the only domain is in use")
+        _ = try server.curl("DELETE", "/v1/jobs/alone")
         let wrong = try api.ask(
             "PUT", "/v1/pools/other", Caller.pool(nodes: 2, gpus: 8, terms + #""rack""#), status: 422)
         #expect(wrong.list("errors").compactMap { $0["pointer"]?.string } == ["/billing"])

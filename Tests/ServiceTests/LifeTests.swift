@@ -37,7 +37,9 @@ import Testing
     @Test("After SIGTERM and after SIGKILL a restart shows the same, to the byte; SIGTERM leaves a snapshot")
     func restart() throws {
         let place = Place()
-        var server = try place.serve()
+        // Places that are kept are sought again as time goes on.
+        let settings = #"{"scheduler":{"reservations":0}}"#
+        var server = try place.serve(settings)
         try fillSome(server.caller)
         let before = try shown(server.caller)
         #expect(before.count > 40)
@@ -45,18 +47,18 @@ import Testing
         let files = try FileManager.default.contentsOfDirectory(atPath: place.data)
         #expect(files.filter { $0.hasSuffix(".snap") }.count == 1)
         // From the snapshot, from the snapshot and the journal after it, and from the journal alone.
-        server = try place.serve(fleet: nil)
+        server = try place.serve(settings, fleet: nil)
         #expect(try shown(server.caller) == before)
         _ = try server.caller.post("/v1/jobs", Caller.job("more", workers: 2, gpus: 2))
         let later = try shown(server.caller)
         server.killAtOnce()
-        server = try place.serve(fleet: nil)
+        server = try place.serve(settings, fleet: nil)
         #expect(try shown(server.caller) == later)
         server.killAtOnce()
         for file in files where file.hasSuffix(".snap") {
             try FileManager.default.removeItem(atPath: place.data + "/" + file)
         }
-        server = try place.serve(fleet: nil)
+        server = try place.serve(settings, fleet: nil)
         #expect(try shown(server.caller) == later)
         #expect(server.stop() == 0)
         let verified = try Programs.berth(["journal", "verify", "--data", place.data])

@@ -55,8 +55,8 @@ struct CodecTests {
         #expect(fields(draw.mix()) == 7)
         #expect(
             fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 6)
-        #expect(fields(draw.life()) == 21)
-        #expect(fields(draw.image(jobs: 1)) == 11)
+        #expect(fields(draw.life()) == 23)
+        #expect(fields(draw.image(jobs: 1)) == 13)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)

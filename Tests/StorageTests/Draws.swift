@@ -217,7 +217,8 @@ struct Draw: RandomNumberGenerator {
         case 16: .tenantRemoved(slot: TenantSlot(self.number()))
         case 17: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         case 18: .jobReserved(number: number, reservation: reservation())
-        default: .jobUnreserved(number: number)
+        case 19: .jobUnreserved(number: number)
+        default: .jobSearchGivenUp(number: number)
         }
     }
 
@@ -225,14 +226,14 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(20)
+                let kind = below(21)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
 
     mutating func reservation() -> Reservation {
         Reservation(
-            cause: choice(ReservationCause.self), madeAt: moment(), start: moment(), firstStart: moment(),
+            cause: choice(ReservationCause.self), madeAt: moment(), movedAt: moment(), start: moment(),
             isAssumed: flag(), placement: placement())
     }
 
@@ -256,6 +257,8 @@ struct Draw: RandomNumberGenerator {
         life.isEarly = flag()
         life.unmet = chance(2) ? 0 : next()
         life.reservation = maybe { $0.reservation() }
+        life.searchGivenUpAt = maybe { $0.moment() }
+        life.firstStart = maybe { $0.moment() }
         return life
     }
 
@@ -265,6 +268,8 @@ struct Draw: RandomNumberGenerator {
         image.at = moment()
         image.nextJobNumber = next()
         image.placements = next()
+        image.isSettled = flag()
+        image.searchedAt = moment()
         image.digest = next()
         image.mix = mix()
         image.fairShare.halfLifeSeconds = number()
@@ -288,7 +293,8 @@ struct Draw: RandomNumberGenerator {
 func describe(_ image: StateImage) -> String {
     let pools = image.pools.map { "\($0.spec) \($0.isDeleted) \($0.unready)" }
     let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
-    return "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.digest)\n"
+    return
+        "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.isSettled) \(image.searchedAt) \(image.digest)\n"
         + "\(image.mix) \(image.priorityClasses)\n\(image.fairShare)\n\(image.tenants)\n"
         + (pools + jobs).joined(separator: "\n")
 }

@@ -27,7 +27,8 @@ extension JSONWriter {
                         writer.member("workersNeeded", blocker.workersNeeded)
                     }
                     if let rule = blocker.rule { writer.rule(rule) }
-                    if let heldFor = blocker.heldFor { writer.member("heldFor", heldFor) }
+                    if let job = blocker.reservedFor { writer.member("reservedFor", job) }
+                    if let from = blocker.reservedFrom { writer.member("reservedFrom", from) }
                     writer.member("detail", explanation.sentence(blocker, of: job))
                 }
             }

@@ -85,12 +85,14 @@ extension JSONWriter {
                 writer.member("number", number.value)
                 writer.field("cause", text: reservation.cause.word)
                 writer.member("start", reservation.start)
-                writer.member("firstStart", reservation.firstStart)
                 writer.member("isAssumed", reservation.isAssumed)
                 writer.key("placement")
                 writer.parts(reservation.placement)
             case .jobUnreserved(let number):
                 writer.member("fact", "jobUnreserved")
+                writer.member("number", number.value)
+            case .jobSearchGivenUp(let number):
+                writer.member("fact", "jobSearchGivenUp")
                 writer.member("number", number.value)
             }
         }

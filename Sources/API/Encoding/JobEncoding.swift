@@ -75,6 +75,7 @@ extension JSONWriter {
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
             if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
+            writer.promise(job, in: state)
         }
     }
 

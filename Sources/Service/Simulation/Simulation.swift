@@ -156,7 +156,7 @@ private struct Run: ~Copyable {
             case .jobPlaced(let number, _): if let job = indexByNumber[number] { start(job, at: at) }
             case .jobRequeued(let number, _): if let job = indexByNumber[number] { lose(job) }
             case .jobReserved(let number, let reservation):
-                let start = reservation.firstStart.nanoseconds(since: Self.begin)
+                let start = reservation.start.nanoseconds(since: Self.begin)
                 if let job = indexByNumber[number] { tally.predicted(job, at: start) }
             default: break
             }

@@ -14,21 +14,28 @@ public enum SimulationPolicy: String, CaseIterable, Sendable {
     /// As the service decides.
     case ours
 
-    /// Nil where this engine cannot decide so.
-    public var settings: EngineSettings? {
+    /// Blocked jobs for which places are kept at once, where all that wait should have one.
+    private static let mostReservations = 1000
+
+    public var settings: EngineSettings {
         var settings = EngineSettings()
         switch self {
         case .ours: return settings
         case .fifo:
             settings.order = .arrival
             settings.overtaking = false
+            settings.reservations = 0
         case .priority:
             settings.order = .priority
             settings.agingSeconds = 0
-        case .easy, .conservative: return nil
+            settings.reservations = 0
+        case .easy:
+            settings.order = .arrival
+            settings.reservations = 1
+        case .conservative:
+            settings.order = .arrival
+            settings.reservations = Self.mostReservations
         }
-        // No pool is ever held for anyone.
-        settings.placementsBeforeHold = .max
         return settings
     }
 }

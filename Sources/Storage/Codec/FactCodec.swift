@@ -15,7 +15,7 @@ enum FactTag: UInt8, CaseIterable {
     case poolDeleted, nodeChanged, jobSubmitted, jobPlaced, jobStarted, jobEnded, jobRequeued, jobForgotten
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
-    case jobReserved, jobUnreserved
+    case jobReserved, jobUnreserved, jobSearchGivenUp
 }
 
 extension ByteWriter {
@@ -83,6 +83,8 @@ extension ByteWriter {
             self.reservation(reservation)
         case .jobUnreserved(let number):
             begin(.jobUnreserved, number)
+        case .jobSearchGivenUp(let number):
+            begin(.jobSearchGivenUp, number)
         }
     }
 
@@ -136,6 +138,7 @@ extension ByteReader {
         case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
         case .jobUnreserved: .jobUnreserved(number: try number())
+        case .jobSearchGivenUp: .jobSearchGivenUp(number: try number())
         }
     }
 

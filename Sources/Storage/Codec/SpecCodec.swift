@@ -128,7 +128,7 @@ extension ByteWriter {
 
     mutating func reservation(_ reservation: Reservation) {
         byte(reservation.cause.rawValue)
-        for moment in [reservation.madeAt, reservation.start, reservation.firstStart] { signed(moment.nanoseconds) }
+        for moment in [reservation.madeAt, reservation.movedAt, reservation.start] { signed(moment.nanoseconds) }
         flag(reservation.isAssumed)
         placement(reservation.placement)
     }
@@ -284,7 +284,7 @@ extension ByteReader {
         let cause = try choice(ReservationCause.self)
         let moments = [try signed64(), try signed64(), try signed64()].map { Timestamp(nanoseconds: $0) }
         return Reservation(
-            cause: cause, madeAt: moments[0], start: moments[1], firstStart: moments[2], isAssumed: try flag(),
+            cause: cause, madeAt: moments[0], movedAt: moments[1], start: moments[2], isAssumed: try flag(),
             placement: try placement())
     }
 

@@ -1,6 +1,7 @@
 // The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its tenants, then its pools, then its jobs.
 //
-//     figures  revision, time (signed), next job number, placements, digest (fixed), mix, priority classes,
+//     figures  revision, time (signed), next job number, placements, a flag if settled, time of the last search
+//              (signed), digest (fixed), mix, priority classes,
 //              half-life of shares (signed), count of slots of tenants, count of pools, count of jobs
 //     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
 //              remembered, entries in use
@@ -17,7 +18,8 @@
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
 //              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
 //              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`,
-//              reservation (may be missing)
+//              reservation (may be missing), times when the search was given up and of the first start promised (each
+//              may be missing; signed)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -29,6 +31,8 @@ extension ByteWriter {
         signed(image.at.nanoseconds)
         varint(image.nextJobNumber)
         varint(image.placements)
+        flag(image.isSettled)
+        signed(image.searchedAt.nanoseconds)
         fixed(image.digest)
         mix(image.mix)
         list(image.priorityClasses) { writer, known in
@@ -94,6 +98,7 @@ extension ByteWriter {
         byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
         varint(life.unmet)
         optional(life.reservation) { $0.reservation($1) }
+        for moment in [life.searchGivenUpAt, life.firstStart] { optional(moment) { $0.signed($1.nanoseconds) } }
     }
 }
 
@@ -130,6 +135,8 @@ struct ImageReader {
         image.at = Timestamp(nanoseconds: try reader.signed64())
         image.nextJobNumber = try reader.varint()
         image.placements = try reader.varint()
+        image.isSettled = try reader.flag()
+        image.searchedAt = Timestamp(nanoseconds: try reader.signed64())
         image.digest = try reader.fixed(UInt64.self)
         image.mix = try reader.mix()
         image.priorityClasses = try reader.list(leastBytes: 6) { reader throws(DecodeError) in
@@ -185,6 +192,8 @@ struct ImageReader {
         life.isEarly = gates & 2 == 2
         life.unmet = try reader.varint()
         life.reservation = try reader.isPresent() ? try reader.reservation() : nil
+        life.searchGivenUpAt = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
+        life.firstStart = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
