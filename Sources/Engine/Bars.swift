@@ -46,8 +46,19 @@ struct Bars {
     private var isStale = true
     /// Whether any tenant has a rule besides its weight.
     private(set) var hasRules = false
+    /// What of one tenant is barred.
+    fileprivate struct Shut {
+        /// The tenant above.
+        var parent = TenantSlot.fleet
+        /// Of all its lines; more than can be where it has none.
+        var least = Int128.max
+        var lines: [Barred] = []
+
+        mutating func refreshLeast() { least = lines.reduce(.max) { min($0, $1.least) } }
+    }
+
     /// By tenant.
-    fileprivate(set) var lines: [[Barred]] = []
+    fileprivate var shut: [Shut] = []
     /// Whether something changed that may open what was barred.
     private(set) var mayOpen = false
     /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
@@ -79,16 +90,19 @@ struct Bars {
         }
     }
 
-    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot) {
-        while lines.count <= tenant.index { lines.append([]) }
-        lines[tenant.index].append(line)
+    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot, below parent: TenantSlot) {
+        while shut.count <= tenant.index { shut.append(Shut()) }
+        shut[tenant.index].parent = parent
+        shut[tenant.index].least = min(shut[tenant.index].least, line.least)
+        shut[tenant.index].lines.append(line)
     }
 
     /// Takes out a tenant's lines that may be open with so much left; the others stay.
     fileprivate mutating func take(from tenant: TenantSlot, left: Int128) -> [Barred] {
-        let all = lines[tenant.index]
-        guard all.contains(where: { $0.least <= left }) else { return [] }
-        lines[tenant.index] = all.filter { $0.least > left }
+        if shut[tenant.index].least > left { return [] }
+        let all = shut[tenant.index].lines
+        shut[tenant.index].lines = all.filter { $0.least > left }
+        shut[tenant.index].refreshLeast()
         return all.filter { $0.least <= left }
     }
 
@@ -99,8 +113,10 @@ struct Bars {
 
     /// Takes note that a line is gone.
     mutating func forget(_ shape: ShapeIndex, _ kind: LineKind) {
-        guard kind.tenant.index < lines.count else { return }
-        lines[kind.tenant.index].removeAll { $0.shape == shape && $0.kind == kind }
+        let tenant = kind.tenant.index
+        guard tenant < shut.count, !shut[tenant].lines.isEmpty else { return }
+        shut[tenant].lines.removeAll { $0.shape == shape && $0.kind == kind }
+        shut[tenant].refreshLeast()
     }
 }
 
@@ -175,7 +191,7 @@ extension Engine {
         var open = 0
         for at in gang.targets.indices {
             let pool = gang.targets[at].pool
-            if isBarred || placeBar(slot, pool: pool) != nil || quotaBar(slot, gang, target: at) != nil {
+            if isBarred || quotaBar(slot, gang, target: at) != nil || placeBar(slot, pool: pool) != nil {
                 closed.insert(pool)
             } else {
                 open += 1
@@ -197,6 +213,12 @@ extension Engine {
 
     /// Passes a line over until something changes that may open it.
     mutating func barLine(_ line: Int, of shape: ShapeIndex) {
+        noteBarred(line, of: shape)
+        queue.bar([line], of: shape)
+    }
+
+    /// Remembers what a line would need to be open again.
+    private mutating func noteBarred(_ line: Int, of shape: ShapeIndex) {
         let tenant = queue.lines[shape][line].tenant
         let gang = gang(of: shape)
         var least = Int128.max
@@ -210,8 +232,22 @@ extension Engine {
                 least = 0
             }
         }
-        bars.remember(Bars.Barred(shape: shape, kind: queue.lines[shape][line].kind, least: least), of: tenant)
-        queue.setBarred(line, of: shape, true)
+        bars.remember(
+            Bars.Barred(shape: shape, kind: queue.lines[shape][line].kind, least: least), of: tenant,
+            below: state.tenants.parent(of: tenant))
+    }
+
+    /// Bars all lines of a shape whose tenants may use none of its pools. While jobs are placed quotas only become less, so that each
+    /// would be found so at its turn. Cost: the lines that are not barred.
+    mutating func barClosedLines(of shape: ShapeIndex) {
+        let gang = gang(of: shape)
+        var barred: [Int] = []
+        for line in queue.unbarred[shape].all
+        where queue.lines[shape][line].pass == .none && closedPools(queue.lines[shape][line].tenant, gang).isAll {
+            noteBarred(line, of: shape)
+            barred.append(line)
+        }
+        queue.bar(barred, of: shape)
     }
 
     /// Passes over all lines whose tenants may have no more, or no more of some pools, as if each had been tried. Cost: the
@@ -231,11 +267,12 @@ extension Engine {
         }
     }
 
-    /// The most that quota leaves a tenant of any accelerator, in thousandths of a GPU.
-    private func mostLeft(_ slot: TenantSlot) -> Int128 {
+    /// The most that quota leaves a tenant with barred lines of any accelerator, in thousandths of a GPU.
+    private func mostLeft(_ slot: TenantSlot, _ above: inout QuotaTree.Above) -> Int128 {
+        bars.quotas.see(bars.shut[slot.index].parent, &above, state.tenants)
         var most: Int128 = 0
         for (unit, accelerator) in bars.quotas.accelerators.enumerated() where accelerator >= 0 {
-            most = max(most, bars.quotas.available(slot, unit, state.tenants))
+            most = max(most, bars.quotas.available(slot, unit, above.available[unit]))
         }
         return most
     }
@@ -248,9 +285,10 @@ extension Engine {
         for shape in queue.partlyClosed { untried.insert(shape) }
         let all = bars.mayOpenAll
         bars.noteOpened()
-        for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {
+        var above = QuotaTree.Above()
+        for tenant in bars.shut.indices where bars.shut[tenant].least < .max {
             let slot = TenantSlot(tenant)
-            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot)) {
+            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
                 let shape = barred.shape
                 guard let at = queue.line(shape, barred.kind), queue.lines[shape][at].pass == .barred else {
                     continue
@@ -259,7 +297,7 @@ extension Engine {
                 if closedPools(slot, gang).isAll {
                     barLine(at, of: shape)
                 } else {
-                    queue.setBarred(at, of: shape, false)
+                    queue.unbar(at, of: shape)
                     untried.insert(shape)
                 }
             }

@@ -4,6 +4,16 @@
 public import Model
 import Packing
 
+/// By what waiting jobs are ordered.
+public enum QueueOrder: Hashable, Sendable {
+    /// By arrival alone.
+    case arrival
+    /// By priority with what it wins by waiting, then by arrival.
+    case priority
+    /// By priority with what it wins by waiting, then by the tenant's share, then by arrival.
+    case full
+}
+
 /// What the engine's decisions depend on besides state, command and time.
 public struct EngineSettings: Hashable, Sendable {
     public var limits = StateLimits()
@@ -29,6 +39,10 @@ public struct EngineSettings: Hashable, Sendable {
     public var agingSeconds = 3600
     /// The most points that it wins.
     public var agingPoints = 24
+    public var order = QueueOrder.full
+    /// Whether jobs behind one that does not fit now may be placed before it. What its tenant's rules keep from all pools holds nobody up in
+    /// any case.
+    public var overtaking = true
 
     public init() {}
 }

@@ -3,26 +3,38 @@
 import Model
 
 extension Engine {
-    /// The first job of a shape that is not passed over: its line and its place in the order. Cost: the shape's lines.
+    /// The first job of a shape that is not passed over: its line and its place in the order. Cost: the shape's lines that
+    /// are not barred.
     mutating func head(of shape: ShapeIndex) -> (line: Int, key: OrderKey)? {
         refreshShares()
         var best: (line: Int, priority: Int, rank: UInt32, number: JobNumber)?
-        for (at, line) in queue.lines[shape].enumerated() where line.pass == .none {
-            let priority = line.priority + agingPoints(since: line.first.submittedAt)
-            let rank = fairShare.rank(line.tenant)
-            if let best, (-best.priority, best.rank, best.number) < (-priority, rank, line.first.number) { continue }
-            best = (at, priority, rank, line.first.number)
+        for at in queue.unbarred[shape].all where queue.lines[shape][at].pass == .none {
+            let first = queue.lines[shape][at].first
+            let priority = rank(priority: queue.lines[shape][at].priority, since: first.submittedAt)
+            let rank = settings.order == .full ? fairShare.rank(queue.lines[shape][at].tenant) : 0
+            if let best, (-best.priority, best.rank, best.number) < (-priority, rank, first.number) { continue }
+            best = (at, priority, rank, first.number)
         }
         guard let best else { return nil }
         let tenant = queue.lines[shape][best.line].tenant
-        return (best.line, fairShare.key(priority: best.priority, tenant, best.number, state.tenants))
+        return (best.line, key(priority: best.priority, tenant, best.number))
     }
 
     /// A waiting job's place in the order.
     mutating func key(of job: Job) -> OrderKey {
         refreshShares()
-        let priority = job.life.priority + agingPoints(since: job.life.submittedAt)
-        return fairShare.key(priority: priority, tenant(of: job), job.number, state.tenants)
+        let priority = rank(priority: job.life.priority, since: job.life.submittedAt)
+        return key(priority: priority, tenant(of: job), job.number)
+    }
+
+    /// What a job's priority counts now.
+    func rank(priority: Int, since submittedAt: Timestamp) -> Int {
+        settings.order == .arrival ? 0 : priority + agingPoints(since: submittedAt)
+    }
+
+    private func key(priority: Int, _ tenant: TenantSlot, _ number: JobNumber) -> OrderKey {
+        if settings.order == .full { return fairShare.key(priority: priority, tenant, number, state.tenants) }
+        return OrderKey(priority: Bounds.priority - priority, shares: (0, 0, 0, 0, 0, 0), number: number)
     }
 
     /// What a job has won of priority by waiting.
@@ -43,6 +55,6 @@ extension Engine {
 
     /// With one tenant there is nobody to share with.
     mutating func refreshShares() {
-        if state.tenants.count > 1 { fairShare.refresh(state, at: now) }
+        if settings.order == .full && state.tenants.count > 1 { fairShare.refresh(state, at: now) }
     }
 }

@@ -121,25 +121,50 @@ struct QuotaTree {
 
     /// How much more of a unit a tenant may take now. May be below zero where quotas were lowered.
     func available(_ slot: TenantSlot, _ unit: Int, _ tenants: TenantTable) -> Int128 {
-        let row = cells[unit]
         var path: [7 of Int] = .init(repeating: 0)
         var depth = 0
         var at = slot
         while at != .fleet {
             path[depth] = at.index
             depth += 1
-            at = tenants[at].info.parent
+            at = tenants.parent(of: at)
         }
-        var available = row[0].subtree - row[0].used
+        var available = cells[unit][0].subtree - cells[unit][0].used
         while depth > 0 {
             depth -= 1
-            let cell = path[depth] < row.count ? row[path[depth]] : Cell()
-            if cell.borrowLimit < Self.unlimited {
-                let taken = max(0, cell.used - cell.kept)
-                available = min(available, cell.subtree - cell.kept - taken + cell.borrowLimit)
-            }
-            available += max(0, cell.kept - cell.used)
+            available = self.available(TenantSlot(path[depth]), unit, available)
         }
         return available
+    }
+
+    /// The same where it is known how much more the tenant above may take.
+    func available(_ slot: TenantSlot, _ unit: Int, _ above: Int128) -> Int128 {
+        if slot.index >= cells[unit].count { return above }
+        let cell = cells[unit][slot.index]
+        var available = above
+        if cell.borrowLimit < Self.unlimited {
+            let taken = max(0, cell.used - cell.kept)
+            available = min(available, cell.subtree - cell.kept - taken + cell.borrowLimit)
+        }
+        return available + max(0, cell.kept - cell.used)
+    }
+
+    /// How much more a tenant may take of each unit, to be asked for one after the other of those below it.
+    struct Above {
+        private(set) var available: [Int128] = []
+        private var slot: TenantSlot?
+
+        fileprivate mutating func set(_ slot: TenantSlot, _ available: [Int128]) {
+            self.slot = slot
+            self.available = available
+        }
+
+        fileprivate func holds(_ slot: TenantSlot) -> Bool { self.slot == slot }
+    }
+
+    /// Sees to it that `above` tells of a tenant.
+    func see(_ slot: TenantSlot, _ above: inout Above, _ tenants: TenantTable) {
+        if above.holds(slot) { return }
+        above.set(slot, cells.indices.map { available(slot, $0, tenants) })
     }
 }

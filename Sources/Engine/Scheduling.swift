@@ -23,6 +23,8 @@ extension Engine {
             trimIndexes()
             refreshWatchers()
             openLines()
+            // Where nobody is overtaken, what waits first is what decides, whether anything grew for it or not.
+            if !settings.overtaking { triesAll = true }
             var candidates = Heap<Attempt>()
             gatherCandidates(into: &candidates)
             while let next = candidates.popMin() {
@@ -53,7 +55,9 @@ extension Engine {
                     runs -= written
                 case .left: return leave(next, and: candidates)
                 case .passed: break
-                case .missed: continue
+                case .missed:
+                    if !settings.overtaking { candidates = Heap() }
+                    continue
                 }
                 if let next = attempt(next.shape) { candidates.insert(next) }
                 // What is kept no longer is open to those behind at once, or a small budget would place others.
@@ -123,14 +127,14 @@ extension Engine {
         let tenant = queue.lines[shape][first.line].tenant
         let closed = closedPools(tenant, gang)
         if closed.isAll {
-            barLine(first.line, of: shape)
+            barClosedLines(of: shape)
             return .passed
         }
         work.tries += 1
         guard let (placement, broken) = find(gang, shape, closed, tenant, first.key.number) else {
             work.misses += 1
             watchers.watch(shape, gang)
-            if closed.isNone && claims.isEmpty { return .missed }
+            if closed.isNone && claims.isEmpty || !settings.overtaking { return .missed }
             // Where nodes are kept, those that stay as long or longer may use no more, unless some are kept for them.
             queue.miss(
                 first.line, of: shape, isPartlyClosed: !closed.isNone, all: closed.isNone && !bars.hasRules

@@ -110,8 +110,8 @@ extension Engine {
     private func turn(_ first: First, _ kind: LineKind) -> Turn {
         Turn(
             isOverdue: first.queuedAtPlacement + UInt64(settings.placementsBeforeReservation) <= state.placements,
-            priority: kind.priority + agingPoints(since: first.submittedAt), rank: fairShare.rank(kind.tenant),
-            number: first.number)
+            priority: rank(priority: kind.priority, since: first.submittedAt),
+            rank: settings.order == .full ? fairShare.rank(kind.tenant) : 0, number: first.number)
     }
 
     /// Seeks a place for the next job in the order that has none. False where there is none, or no room for one more.

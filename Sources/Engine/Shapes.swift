@@ -144,6 +144,8 @@ struct Queue {
     private(set) var shapes: [Shape?] = []
     /// By shape. No line is empty.
     private(set) var lines: [[Line]] = []
+    /// By shape, those of its lines that are not barred.
+    private(set) var unbarred: [LineSet] = []
     private var lineByKey: [LineKey: Int] = [:]
     /// Shapes with lines that were missed.
     private var withMisses = IndexSet()
@@ -190,9 +192,18 @@ struct Queue {
     /// The place of a line among those of its shape.
     func line(_ shape: ShapeIndex, _ kind: LineKind) -> Int? { lineByKey[LineKey(shape: shape, kind: kind)] }
 
-    /// Passes a line over, or no more, because of its tenant.
-    mutating func setBarred(_ line: Int, of shape: ShapeIndex, _ isBarred: Bool) {
-        lines[shape][line].pass = isBarred ? .barred : .none
+    /// Passes lines over because of their tenants.
+    mutating func bar(_ barred: [Int], of shape: ShapeIndex) {
+        for line in barred {
+            lines[shape][line].pass = .barred
+            unbarred[shape].remove(line)
+        }
+    }
+
+    /// Passes a line over no more.
+    mutating func unbar(_ line: Int, of shape: ShapeIndex) {
+        lines[shape][line].pass = .none
+        unbarred[shape].insert(line)
     }
 
     /// Passes a line over until its shape is tried again, and with it, where `all` is true, those of jobs as long or longer
@@ -204,11 +215,11 @@ struct Queue {
         let runtime = lines[shape][line].kind.runtime
         withMisses.insert(shape)
         if isPartlyClosed { partlyClosed.insert(shape) }
-        for at in lines[shape].indices where lines[shape][at].pass == .none {
+        if lines[shape][line].pass == .none { lines[shape][line].pass = .missed }
+        if !all { return }
+        for at in unbarred[shape].all where lines[shape][at].pass == .none {
             let isAsLong = lines[shape][at].kind.runtime >= runtime
-            if at == line || all && isAsLong && counts(lines[shape][at].first.number) {
-                lines[shape][at].pass = .missed
-            }
+            if isAsLong && counts(lines[shape][at].first.number) { lines[shape][at].pass = .missed }
         }
     }
 
@@ -222,7 +233,7 @@ struct Queue {
         guard withMisses.contains(shape) else { return }
         withMisses.remove(shape)
         partlyClosed.remove(shape)
-        for line in lines[shape].indices where lines[shape][line].pass == .missed { lines[shape][line].pass = .none }
+        for line in unbarred[shape].all { lines[shape][line].pass = .none }
     }
 
     /// Adds a waiting job that asks for `scope` and returns its shape.
@@ -243,6 +254,7 @@ struct Queue {
         if at == lines[index].count {
             lines[index].append(Line(job, kind))
             lineByKey[key] = at
+            unbarred[index].insert(at)
         }
         lines[index][at].insert(job.number)
         lines[index][at].count += 1
@@ -277,8 +289,10 @@ struct Queue {
     private mutating func removeLine(_ at: Int, of shape: ShapeIndex) {
         func key(_ line: Line) -> LineKey { LineKey(shape: shape, kind: line.kind) }
         lineByKey[key(lines[shape][at])] = nil
+        unbarred[shape].remove(at)
         let last = lines[shape].removeLast()
         if at < lines[shape].count {
+            unbarred[shape].rename(lines[shape].count, to: at)
             lines[shape][at] = last
             lineByKey[key(last)] = at
         }
@@ -311,6 +325,7 @@ struct Queue {
             index = shapes.count
             shapes.append(Shape(key: key))
             lines.append([])
+            unbarred.append(LineSet())
         }
         indexByKey[key] = index
         idle += 1

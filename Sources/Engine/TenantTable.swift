@@ -117,6 +117,12 @@ public struct TenantTable: Sendable {
         return record
     }
 
+    /// Precondition: the slot has a tenant other than the fleet.
+    func parent(of slot: TenantSlot) -> TenantSlot {
+        guard let parent = records[slot.index]?.info.parent else { preconditionFailure("no tenant has this slot") }
+        return parent
+    }
+
     /// The tenant of a path, and those above it, added where they are not there.
     mutating func add(_ path: String, at moment: Timestamp) -> TenantSlot {
         if let slot = slots[path] { return TenantSlot(slot) }

@@ -54,7 +54,18 @@ struct QueueCommand: ParsableCommand {
     @Option(help: "Jobs that come and jobs that end while it is measured.")
     var samples = QueueBench.full.samples
 
+    @Option(
+        help: "One of Kueue's own benchmarks instead, on virtual time: kueue1, kueue2 or kueue3.",
+        transform: { name in
+            guard let bench = KueueBench.all.first(where: { $0.name == name }) else {
+                throw ValidationError("'\(name)' is no workload.")
+            }
+            return bench
+        })
+    var workload: KueueBench?
+
     func run() throws {
+        if let workload { return output.show([workload.run()]) }
         var bench = QueueBench.full
         bench.samples = samples
         for hasQuota in [false, true] { output.show([bench.run(hasQuota: hasQuota)]) }
@@ -137,6 +148,7 @@ struct AllCommand: ParsableCommand {
             ("topology", { [try traces.topologyReport()] }),
             ("openb", traces.openbReports),
             ("queue", { [false, true].map { QueueBench.full.run(hasQuota: $0) } }),
+            ("kueue", { KueueBench.all.map { $0.run() } }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),

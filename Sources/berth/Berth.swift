@@ -14,7 +14,9 @@ struct Berth: ParsableCommand {
             serving; 75 another process uses the data directory.
             """,
         version: Version.text,
-        subcommands: [Serve.self, ReplayCommand.self, CheckConfig.self, JournalCommand.self, VersionCommand.self],
+        subcommands: [
+            Serve.self, ReplayCommand.self, Simulate.self, CheckConfig.self, JournalCommand.self, VersionCommand.self,
+        ],
         defaultSubcommand: nil)
 }
 

@@ -137,4 +137,15 @@ import Testing
             #expect(report.hash == QueueBench.smoke.run(hasQuota: hasQuota).hash)
         }
     }
+
+    @Test("Kueue's workloads are all admitted, no sooner than quota allows, and come out the same each time")
+    func kueue() {
+        let report = KueueBench.smoke.run()
+        #expect(value("workloadsAdmitted", report) == 3000)
+        // 7,920 seconds of CPU for a quota of 120.
+        #expect((value("makespan", report) ?? 0) >= 66)
+        #expect(value("misses", report) == 0)
+        #expect(report.hash == KueueBench.smoke.run().hash)
+        #expect(KueueBench.all.map(\.workloads) == [15_000, 15_000, 50_000])
+    }
 }
