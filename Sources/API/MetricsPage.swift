@@ -72,6 +72,7 @@ extension MetricsPage {
         samples(
             "berth_jobs_gated", "gauge", "Queued jobs that may not be tried, by gate; one may be behind several.",
             GateKind.allCases.map { ([("gate", "\($0.word)")], state.jobsByGate[Int($0.rawValue)]) })
+        gauge("berth_arrays", "Arrays of jobs of which a task is remembered.", state.arrays.count)
         gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
         gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
         counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)

@@ -77,10 +77,12 @@ extension Engine {
                 life.isHeld = false
                 life.isEarly = false
                 life.unmet = 0
+                life.awaitsTurn = false
                 life.reservation = nil
             }
             leave(before)
             dependents.noteEnd(of: number)
+            noteTurns(of: before)
             ended.append(number)
             work.ends[Int(cause.rawValue)] += 1
         case .jobRequeued(let number, let cause):
@@ -125,6 +127,13 @@ extension Engine {
         case .jobUnreserved(let number):
             change(number) { $0.reservation = nil }
             stopKeeping(for: .job(number))
+        case .jobArraySubmitted(let number, let spec): applyArray(number, spec, at: at)
+        case .jobTurnCame(let number):
+            changeGates(number, at: at) { $0.awaitsTurn = false }
+            if let job = state.jobs[number] {
+                state.arrays.noteTurn(of: job)
+                noteTurns(of: job)
+            }
         }
     }
 
@@ -164,7 +173,7 @@ extension Engine {
         return job
     }
 
-    private mutating func noteDemand(_ spec: JobSpec) {
+    mutating func noteDemand(_ spec: JobSpec) {
         let version = state.mix.version
         state.mix.note(spec)
         if state.mix.version == version { return }

@@ -33,6 +33,10 @@ public enum Fact: Hashable, Sendable {
     case jobReserved(number: JobNumber, reservation: Reservation)
     /// Nothing is kept for a waiting job any more.
     case jobUnreserved(number: JobNumber)
+    /// All tasks of an array were submitted at once. `spec.id` is filled in, and is that of the array.
+    case jobArraySubmitted(number: JobNumber, spec: JobSpec)
+    /// Fewer tasks of its array have not ended than may be at once, so that this one may be tried.
+    case jobTurnCame(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

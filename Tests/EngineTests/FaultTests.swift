@@ -68,6 +68,15 @@ import Testing
                             firstStart: reservation.firstStart, isAssumed: reservation.isAssumed, placement: $0))
                 }
         case .jobUnreserved: return numbers.map { .jobUnreserved(number: JobNumber($0)) }
+        case .jobArraySubmitted(let number, let spec):
+            return numbers.map { .jobArraySubmitted(number: JobNumber($0), spec: spec) }
+                + damaged(spec).map { .jobArraySubmitted(number: number, spec: $0) }
+                + indexes.map { value in
+                    var damaged = spec
+                    damaged.array?.count = value
+                    return .jobArraySubmitted(number: number, spec: damaged)
+                }
+        case .jobTurnCame: return numbers.map { .jobTurnCame(number: JobNumber($0)) }
         }
     }
 

@@ -92,6 +92,17 @@ extension JSONWriter {
             case .jobUnreserved(let number):
                 writer.member("fact", "jobUnreserved")
                 writer.member("number", number.value)
+            case .jobArraySubmitted(let number, let spec):
+                writer.member("fact", "jobArraySubmitted")
+                writer.member("number", number.value)
+                writer.member("id", spec.id)
+                writer.member("count", spec.array?.count ?? 0)
+                writer.member("maxParallel", spec.array?.maxParallel ?? 0)
+                writer.key("job")
+                writer.object { $0.spec(spec) }
+            case .jobTurnCame(let number):
+                writer.member("fact", "jobTurnCame")
+                writer.member("number", number.value)
             }
         }
     }

@@ -16,6 +16,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
     case jobReserved, jobUnreserved
+    case jobArraySubmitted, jobTurnCame
 }
 
 extension ByteWriter {
@@ -83,6 +84,11 @@ extension ByteWriter {
             self.reservation(reservation)
         case .jobUnreserved(let number):
             begin(.jobUnreserved, number)
+        case .jobArraySubmitted(let number, let spec):
+            begin(.jobArraySubmitted, number)
+            self.spec(spec)
+        case .jobTurnCame(let number):
+            begin(.jobTurnCame, number)
         }
     }
 
@@ -136,6 +142,8 @@ extension ByteReader {
         case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
         case .jobUnreserved: .jobUnreserved(number: try number())
+        case .jobArraySubmitted: .jobArraySubmitted(number: try number(), spec: try jobSpec())
+        case .jobTurnCame: .jobTurnCame(number: try number())
         }
     }
 
