@@ -12,6 +12,7 @@ import Testing
         settings.limits.endedJobs = 4
         var harness = EngineHarness(settings: settings)
         var history = History(seed: seed)
+        history.percentArrays = 10
         for _ in 0..<steps { harness.run(history.command(harness.engine.state)) }
         return harness
     }

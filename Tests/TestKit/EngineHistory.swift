@@ -15,7 +15,7 @@ public struct History: Sendable {
     /// How many of a hundred jobs have gates, or a deadline, or a class.
     public var percentGated = 30
     /// How many of a hundred submissions are arrays.
-    public var percentArrays = 4
+    public var percentArrays = 0
 
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
@@ -54,13 +54,15 @@ public struct History: Sendable {
             }
             submitted += 1
             var asked = spec(id: chance(percent: 10) ? "" : "j\(submitted)", state)
-            if chance(percent: percentArrays) { asked.array = JobArray(count: pick(1...8), maxParallel: pick(1...4)) }
+            if percentArrays > 0 && chance(percent: percentArrays) {
+                asked.array = JobArray(count: pick(1...8), maxParallel: pick(1...4))
+            }
             return .submit(asked)
         case ...60: return .start(id: job(state, .placed))
         case ...72:
             return .finish(id: job(state, .running), end: pick([.succeeded, .failed]), message: pick(["", "done"]))
         case ...79:
-            if chance(percent: percentArrays) { return .cancelArray(id: array(state)) }
+            if percentArrays > 0 && chance(percent: percentArrays) { return .cancelArray(id: array(state)) }
             return .cancel(id: job(state, pick([.queued, .placed, .running])))
         case ...91:
             guard let slot = livePool(state) else { return .putPool(pool("alpha")) }
