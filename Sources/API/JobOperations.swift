@@ -43,7 +43,7 @@ extension BerthAPI {
             let jobs = lines.map { line in
                 BatchLine(
                     number: line.number, bytes: line.range.count,
-                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { JobSpec(&$0) }))
+                    read: SendableRead(Body.readLine(call.request.body, in: line.range) { Self.lineJob(&$0) }))
             }
             return .desk { desk in
                 var writer = JSONWriter(capacity: jobs.count * 256)
@@ -60,6 +60,15 @@ extension BerthAPI {
                     body: writer.take())
             }
         }
+    }
+
+    /// An array is a command of its own.
+    private static func lineJob(_ reader: inout ObjectReader) -> JobSpec {
+        let spec = JobSpec(&reader)
+        if spec.array != nil {
+            reader.mistake(.invalid, "array", "Submit an array by itself: POST /v1/jobs. A batch takes single jobs.")
+        }
+        return spec
     }
 
     private struct BatchLine: Sendable {
@@ -164,12 +173,20 @@ extension BerthAPI {
     }
 
     func listJobs(_ call: Call) throws(ParameterMistake) -> Step {
-        let parameters = try Parameters(call.request, known: ["state", "tenant", "pool", "node", "limit", "cursor"])
+        let parameters = try Parameters(
+            call.request, known: ["state", "tenant", "array", "pool", "node", "limit", "cursor"])
         let limit = try parameters.limit()
         let after = try parameters.cursor()
         let states = try parameters.words("state", JobState.allCases.map { ($0.name, $0) })
         let tenant = try parameters.tenant("tenant")
         let view = backend.view
+        var array: JobArrayInfo?
+        if let id = try parameters.name("array") {
+            guard let record = view.arrays[id] else {
+                return .now(call.problem(Problem(.arrayNotFound(id: id)), revision: view.revision))
+            }
+            array = record.info
+        }
         var pool: PoolSlot?
         var node: Int?
         if let name = try parameters.name("pool") {
@@ -197,13 +214,14 @@ extension BerthAPI {
             pool = slot
             node = index
         }
-        let filter = JobFilter(states: states, tenant: tenant, pool: pool, node: node)
+        let filter = JobFilter(states: states, tenant: tenant, array: array, pool: pool, node: node)
         return .slowly { Self.jobPage(view, filter, after: after, limit: limit) }
     }
 
     private struct JobFilter: Sendable {
         var states: [JobState]?
         var tenant: String?
+        var array: JobArrayInfo?
         var pool: PoolSlot?
         var node: Int?
 
@@ -229,7 +247,8 @@ extension BerthAPI {
                 var hasMore = false
                 writer.key("jobs")
                 writer.array { writer in
-                    view.jobs.forEach(after: JobNumber(after)) { job in
+                    view.jobs.forEach(after: JobNumber(max(after, filter.array?.number.value ?? 0))) { job in
+                        if let array = filter.array, job.number > array.lastNumber { return false }
                         guard filter.admits(job) else { return true }
                         if count == limit {
                             hasMore = true
@@ -287,6 +306,7 @@ extension Call {
         case .outcome(.job(let job, let created)):
             let explanation = job.state == .queued ? desk.explain(job) : nil
             return answer(job, desk.state, created: created, explanation: explanation)
+        case .outcome(.array(let id, let created)): return answer(array: id, created: created, desk.state)
         case .outcome(.pool(let slot, let created)):
             let pool = desk.state[slot]
             var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { $0.pool(pool) }

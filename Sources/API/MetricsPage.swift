@@ -74,6 +74,7 @@ extension MetricsPage {
             GateKind.allCases.map { ([("gate", "\($0.word)")], state.jobsByGate[Int($0.rawValue)]) })
         gauge("berth_jobs_reserved", "Queued jobs that have a place kept for them.", state.reservedJobs)
         predictions(reading.work.predictions)
+        gauge("berth_arrays", "Arrays of jobs of which a task is remembered.", state.arrays.count)
         gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
         gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
         counter("berth_inbox_refusals_total", "Requests refused because the inbox was full.", reading.inboxRefusals)

@@ -16,6 +16,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case methodNotAllowed = "method-not-allowed"
     case notImplemented = "not-implemented"
     case jobNotFound = "job-not-found"
+    case arrayNotFound = "array-not-found"
     case poolNotFound = "pool-not-found"
     case nodeNotFound = "node-not-found"
     case tenantNotFound = "tenant-not-found"
@@ -37,7 +38,9 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound, .priorityClassNotFound: 404
+        case .routeNotFound, .jobNotFound, .arrayNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound,
+            .priorityClassNotFound:
+            404
         case .methodNotAllowed: 405
         case .idInUse, .illegalTransition, .poolInUse, .tenantInUse, .priorityClassInUse: 409
         case .batchTooLong: 413
@@ -59,6 +62,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .methodNotAllowed: "This path does not take this method"
         case .notImplemented: "No path takes this method"
         case .jobNotFound: "There is no such job"
+        case .arrayNotFound: "There is no such array"
         case .poolNotFound: "There is no such pool"
         case .nodeNotFound: "There is no such node"
         case .tenantNotFound: "There is no such tenant"
@@ -111,6 +115,11 @@ struct Problem {
             self.init(
                 .jobNotFound,
                 "No job has the id '\(id)'. It may have ended long ago: ended jobs beyond limits.endedJobs are forgotten."
+            )
+        case .arrayNotFound(let id):
+            self.init(
+                .arrayNotFound,
+                "No array has the id '\(id)'. It may have ended long ago: an array is forgotten with the last of its tasks."
             )
         case .poolNotFound(let name): self.init(.poolNotFound, "No pool is called '\(name)'. GET /v1/pools lists them.")
         case .nodeNotFound(let pool, let node):
@@ -216,7 +225,7 @@ extension SubmitMistake {
         case .unknownPriorityClass(let name):
             "Name a priority class that is there, not \"\(name)\". GET /v1/priority-classes lists them."
         case .unknownDependency(_, let id):
-            "Name a job that is there, not \"\(id)\": submit it first. Jobs that ended long ago are forgotten."
+            "Name a job or array that is there, not \"\(id)\": submit it first. Jobs that ended long ago are forgotten."
         case .deadlineTooEarly(_, let earliestEnd):
             "Give a deadline of \(earliestEnd.exact) or later: the job cannot end before, even if it starts as soon as it may."
         }

@@ -87,6 +87,7 @@ extension GateKind {
         case .held: "held"
         case .notBefore: "notBefore"
         case .after: "after"
+        case .array: "array"
         }
     }
 }

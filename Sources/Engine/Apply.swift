@@ -79,10 +79,12 @@ extension Engine {
                 life.isHeld = false
                 life.isEarly = false
                 life.unmet = 0
+                life.awaitsTurn = false
                 life.forgetPromises()
             }
             leave(before)
             dependents.noteEnd(of: number)
+            noteTurns(of: before)
             ended.append(number)
             work.ends[Int(cause.rawValue)] += 1
         case .jobRequeued(let number, let cause):
@@ -138,6 +140,13 @@ extension Engine {
         case .jobSearchGivenUp(let number):
             change(number) { $0.searchGivenUpAt = at }
             state.searchedAt = at
+        case .jobArraySubmitted(let number, let spec): applyArray(number, spec, at: at)
+        case .jobTurnCame(let number):
+            changeGates(number, at: at) { $0.awaitsTurn = false }
+            if let job = state.jobs[number] {
+                state.arrays.noteTurn(of: job)
+                noteTurns(of: job)
+            }
         }
     }
 
@@ -179,7 +188,7 @@ extension Engine {
         return job
     }
 
-    private mutating func noteDemand(_ spec: JobSpec) {
+    mutating func noteDemand(_ spec: JobSpec) {
         let version = state.mix.version
         state.mix.note(spec)
         if state.mix.version == version { return }

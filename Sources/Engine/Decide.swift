@@ -8,6 +8,7 @@ extension Engine {
         case .submit(let spec): return submit(spec, at: at)
         case .submitBatch(let specs): return submitBatch(specs, at: at)
         case .cancel(let id): return cancel(id, at: at)
+        case .cancelArray(let id): return cancelArray(id, at: at)
         case .start(let id): return start(id, at: at)
         case .finish(let id, let end, let message): return finish(id, end, message: message, at: at)
         case .hold(let id): return hold(id, at: at)
@@ -30,17 +31,19 @@ extension Engine {
 
     private mutating func submit(_ spec: JobSpec, at: Timestamp) -> Outcome {
         let outcome = register(spec, at: at)
-        if case .job(_, created: true) = outcome { schedule(at: at) }
+        switch outcome {
+        case .job(_, created: true), .array(_, created: true): schedule(at: at)
+        default: break
+        }
         return outcome
     }
 
     /// Takes a job into the queue, to be tried in the next pass.
     mutating func register(_ asked: JobSpec, at: Timestamp) -> Outcome {
         var spec = asked
-        if !spec.id.isEmpty, let job = state.jobs[spec.id] {
-            return job.spec == spec ? .job(job, created: false) : .refused(.idInUse(id: spec.id))
-        }
-        if state.liveJobs >= settings.limits.liveJobs {
+        if let known = known(spec) { return known }
+        let count = spec.array?.count ?? 1
+        if state.liveJobs + count > settings.limits.liveJobs {
             return .refused(.limitReached(name: "limits.liveJobs", limit: settings.limits.liveJobs))
         }
         let mistakes = mistakes(in: spec, at: at)
@@ -48,9 +51,14 @@ extension Engine {
         let key = ShapeKey(spec, asking: spec.scope.first)
         let known = queue.index(of: key).map { queue.count($0) > 0 } ?? false
         if !known, let refusal = limitReached(by: key) { return .refused(refusal) }
-        if let refusal = admit(spec.tenant, at: at) { return .refused(refusal) }
+        if let refusal = admit(spec.tenant, jobs: count, at: at) { return .refused(refusal) }
         let number = JobNumber(state.nextJobNumber)
-        if spec.id.isEmpty { spec.id = freshID(number) }
+        if spec.id.isEmpty { spec.id = freshID(number, spec) }
+        if spec.array != nil {
+            emit(.jobArraySubmitted(number: number, spec: spec), at: at)
+            if let shape = queue.index(of: key), queue.count(shape) > 0 { untried.insert(shape) }
+            return .array(id: spec.id, created: true)
+        }
         emit(.jobSubmitted(number: number, spec: spec), at: at)
         // Where equal jobs wait already, the shape does not fit, and this one waits behind or before them. Only a pool
         // held against the first of them may be open to this one, where it goes before them.
@@ -77,9 +85,9 @@ extension Engine {
     }
 
     /// `job-17`, or with more behind it where a caller took that id.
-    private func freshID(_ number: JobNumber) -> String {
+    private func freshID(_ number: JobNumber, _ spec: JobSpec) -> String {
         var id = "job-\(number.value)"
-        while state.jobs[id] != nil { id += "-1" }
+        while state.awaited(id) != nil || takenTask(of: spec, id: id) != nil { id += "-1" }
         return id
     }
 
@@ -144,7 +152,7 @@ extension Engine {
     mutating func forgetSurplus(at: Timestamp) {
         for _ in 0..<8 {
             // Not before all that wait for it are judged by its end.
-            guard ended.count > settings.limits.endedJobs, let first = ended.first, !dependents.isAwaited(first) else {
+            guard ended.count > settings.limits.endedJobs, let first = ended.first, !isAwaited(first) else {
                 return
             }
             emit(.jobForgotten(number: first), at: at)

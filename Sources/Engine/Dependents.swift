@@ -1,5 +1,5 @@
 // Who waits for the end of whom, so that an end reaches those that wait for it and no other job.
-// Follows from the jobs: from their `after`, and from which of it is met.
+// An array is waited for under its own number. Follows from the jobs: from their `after`, and from which of it is met.
 
 import DequeModule
 import HeapModule
@@ -28,10 +28,10 @@ struct Dependents {
     func isAwaited(_ job: JobNumber) -> Bool { byJob[job] != nil }
 
     /// Precondition: jobs that wait for one job are added by rising number.
-    mutating func add(_ number: JobNumber, after job: Job) {
+    mutating func add(_ number: JobNumber, after job: State.Awaited) {
         byJob[job.number, default: List()].numbers.append(number)
         byJob[job.number]?.count += 1
-        if job.state.hasEnded { noteEnd(of: job.number) }
+        if job.end != nil { noteEnd(of: job.number) }
     }
 
     mutating func noteEnd(of job: JobNumber) {
@@ -61,7 +61,7 @@ extension Engine {
         guard old != new, let job = after ?? before else { return }
         for (index, dependency) in job.spec.after.enumerated() {
             let (did, does) = (old >> UInt64(index) & 1 == 1, new >> UInt64(index) & 1 == 1)
-            guard did != does, let other = state.jobs[dependency.job] else { continue }
+            guard did != does, let other = state.awaited(dependency.job) else { continue }
             if does {
                 dependents.add(job.number, after: other)
             } else {

@@ -69,6 +69,7 @@ public struct Engine: ~Copyable {
     var queue: Queue
     var timers = Timers()
     var dependents = Dependents()
+    var turns = ArrayTurns()
     var gatedShapes = GatedShapes()
     /// The time of the last command, whether it changed anything or not.
     var now = Timestamp(nanoseconds: 0)

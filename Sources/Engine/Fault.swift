@@ -18,6 +18,7 @@ extension Engine {
             return state[slot].nodeStates.indices.contains(node) ? nil : "node \(node) is not in its pool"
         case .jobSubmitted(let number, let spec):
             guard number.value == state.nextJobNumber else { return "job number \(number.value) is not next" }
+            if spec.array != nil { return "job \(spec.id) is a task and comes by itself" }
             return fault(of: spec, number: number) ?? faultOfNames(spec)
         case .jobPlaced(let number, let placement):
             if let fault = fault(of: number, .queued) { return fault }
@@ -31,7 +32,7 @@ extension Engine {
         case .jobEnded(let number, _, let cause, _): return "job number \(number.value) ends well by \(cause)"
         case .jobRequeued(let number, _): return fault(of: number, .placed, .running)
         case .jobForgotten(let number):
-            if dependents.isAwaited(number) { return "others wait for job number \(number.value)" }
+            if isAwaited(number) { return "others wait for job number \(number.value)" }
             return ended.first == number ? nil : "job number \(number.value) is not next to go"
         case .tenantPut(let spec):
             return spec.fault.map { "tenant \(spec.path) \($0)" }
@@ -58,6 +59,17 @@ extension Engine {
             if let fault = fault(of: number, .queued) { return fault }
             return state.jobs[number]?.life.reservation == nil ? "job number \(number.value) has no reservation" : nil
         case .jobSearchGivenUp(let number): return fault(of: number, .queued)
+        case .jobArraySubmitted(let number, let spec):
+            guard number.value == state.nextJobNumber else { return "array number \(number.value) is not next" }
+            guard let array = spec.array else { return "array \(spec.id) has no tasks" }
+            return faultOfArray(spec, array, number) ?? faultOfNames(spec)
+        case .jobTurnCame(let number):
+            if let fault = fault(of: number, .queued) ?? faultOfGate(number, { $0.life.awaitsTurn }) { return fault }
+            let record = state.jobs[number]?.arrayNumber.flatMap { state.arrays[$0] }
+            guard let record, record.hasTurn, nextTurn(of: record) == number else {
+                return "the turn of job number \(number.value) has not come"
+            }
+            return nil
         }
     }
 
@@ -81,7 +93,7 @@ extension Engine {
         if !spec.priorityClass.isEmpty && state.priorityClass(named: spec.priorityClass) == nil {
             return "job \(spec.id) names the priority class \(spec.priorityClass), which is not there"
         }
-        let unknown = spec.after.first { state.jobs[$0.job] == nil }
+        let unknown = spec.after.first { state.awaited($0.job) == nil }
         return unknown.map { "job \(spec.id) waits for job \($0.job), which is not there" }
     }
 
@@ -113,7 +125,7 @@ extension Engine {
     func fault(of spec: JobSpec, number: JobNumber) -> String? {
         if spec.id.isEmpty { return "job number \(number.value) has no id" }
         if number.value == 0 || number.value >= 1 << 48 { return "job number \(number.value) is out of range" }
-        if state.jobs[spec.id] != nil { return "job \(spec.id) is there already" }
+        if state.jobs[spec.id] != nil || state.arrays[spec.id] != nil { return "job \(spec.id) is there already" }
         if !TenantPath.isValid(spec.tenant) { return "job \(spec.id) is of no tenant" }
         return spec.fault.map { "job \(spec.id) \($0)" }
     }

@@ -1,5 +1,5 @@
 // The gates of queued jobs: with which a job begins, and what opens them or ends the job. Time comes first, in its order; then
-// the ends of other jobs, by rising number of these and of those that wait for them. A chain of jobs is followed by the loop.
+// the ends of other jobs and arrays, by rising number of these and of those that wait for them; then the turns of tasks. A chain of jobs is followed by the loop.
 
 import Model
 import Packing
@@ -22,8 +22,8 @@ extension Engine {
         life.isHeld = spec.hold
         life.isEarly = spec.notBefore.map { $0 > at } ?? false
         for (index, dependency) in spec.after.enumerated() {
-            guard let job = state.jobs[dependency.job] else { continue }
-            if !job.state.hasEnded || !dependency.condition.isMet(by: job.state) { life.unmet |= 1 << UInt64(index) }
+            guard let other = state.awaited(dependency.job) else { continue }
+            if !(other.end.map(dependency.condition.isMet) ?? false) { life.unmet |= 1 << UInt64(index) }
         }
         return life
     }
@@ -34,7 +34,7 @@ extension Engine {
         if !spec.priorityClass.isEmpty && state.priorityClass(named: spec.priorityClass) == nil {
             mistakes.append(.unknownPriorityClass(name: spec.priorityClass))
         }
-        for (index, dependency) in spec.after.enumerated() where state.jobs[dependency.job] == nil {
+        for (index, dependency) in spec.after.enumerated() where state.awaited(dependency.job) == nil {
             mistakes.append(.unknownDependency(index: index, id: dependency.job))
         }
         let earliestEnd = spec.earliestEnd(submittedAt: at)
@@ -46,7 +46,7 @@ extension Engine {
 
     /// Whether time or an end has brought something to queued jobs that did not reach them yet.
     var hasUnsettledGates: Bool {
-        dependents.nextEnded != nil || timers.nextDecided.map { $0.at <= now } ?? false
+        dependents.nextEnded != nil || turns.next != nil || timers.nextDecided.map { $0.at <= now } ?? false
     }
 
     /// Opens and ends queued jobs as time and the ends of others ask. False where more is left than one command may do.
@@ -60,6 +60,8 @@ extension Engine {
                 bytes = settle(timer, at: at)
             } else if let ended = dependents.nextEnded, let number = dependents.first(after: ended) {
                 bytes = judge(number, after: ended, at: at)
+            } else if let array = turns.next {
+                giveTurn(array, at: at)
             }
             // A command is one record of the journal.
             budget -= 1 + bytes / 256
@@ -84,14 +86,17 @@ extension Engine {
     }
 
     private mutating func judge(_ number: JobNumber, after ended: JobNumber, at: Timestamp) -> Int {
-        guard let job = state.jobs[number], let other = state.jobs[ended],
+        guard let job = state.jobs[number], let other = state.awaited(ended), let end = other.end,
             let index = job.unmetDependencies.first(where: { job.spec.after[$0].job == other.id })
         else { preconditionFailure("a job that does not wait is judged") }
-        if job.spec.after[index].condition.isMet(by: other.state) {
+        if job.spec.after[index].condition.isMet(by: end) {
             emit(.jobDependencyMet(number: number, dependency: index), at: at)
             return 0
         }
-        let message = "It was to follow job '\(other.id)' once that succeeded, and it \(other.state.endWords)."
+        let message =
+            other.isArray
+            ? "It was to follow array '\(other.id)' once all its tasks succeeded, and not all of them did."
+            : "It was to follow job '\(other.id)' once that succeeded, and it \(end.endWords)."
         return fail(job, .dependencyFailed, message, at: at)
     }
 

@@ -32,6 +32,13 @@ extension Engine {
             }
         }
         state.nextJobNumber = image.nextJobNumber
+        var lastArray = JobNumber(0)
+        for array in image.arrays {
+            if let fault = restore(array, after: lastArray) {
+                throw .impossibleFact(revision: image.revision, fault)
+            }
+            lastArray = JobNumber(array.number.value + UInt64(array.spec.array?.count ?? 0))
+        }
         var endings: [(revision: UInt64, number: JobNumber)] = []
         var last = JobNumber(0)
         for job in image.jobs {
@@ -41,6 +48,7 @@ extension Engine {
             last = job.number
             if job.state.hasEnded { endings.append((job.life.revision, job.number)) }
         }
+        if let fault = settleRestoredArrays() { throw .impossibleFact(revision: image.revision, fault) }
         endings.sort { $0 < $1 }
         for (_, number) in endings { ended.append(number) }
         state.revision = image.revision
@@ -73,13 +81,14 @@ extension Engine {
 
     private mutating func restore(_ job: Job) -> String? {
         if let fault = fault(of: job.spec, number: job.number) { return fault }
+        if let fault = faultOfTask(job) { return fault }
         if let fault = job.life.fault(of: job.spec) { return "job \(job.id) \(fault)" }
         if !job.state.hasEnded && !job.spec.priorityClass.isEmpty
             && state.priorityClass(named: job.spec.priorityClass) == nil
         {
             return "job \(job.id) names a priority class that is not there"
         }
-        if let index = job.unmetDependencies.first(where: { state.jobs[job.spec.after[$0].job] == nil }) {
+        if let index = job.unmetDependencies.first(where: { state.awaited(job.spec.after[$0].job) == nil }) {
             return "job \(job.id) waits for job \(job.spec.after[index].job), which is not there"
         }
         if job.number.value >= state.nextJobNumber { return "job number \(job.number.value) is yet to come" }

@@ -76,6 +76,9 @@ extension Gate {
             let named = jobs.prefix(3).map { "'\($0)'" }.joined(separator: ", ")
             let more = jobs.count > 3 ? " and \(jobs.count - 3) more" : ""
             return "The job waits for the end of \(named)\(more)."
+        case .array(let id, let maxParallel):
+            return "The turn of this task comes when an earlier one of array '\(id)' ends: at most \(maxParallel) "
+                + "of them may be tried, placed or running at once."
         }
     }
 }

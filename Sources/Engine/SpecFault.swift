@@ -62,6 +62,11 @@ extension JobSpec {
             else { return "has a split out of bounds" }
         }
         if let exclusive, exclusive != .domain && exclusive != .block { return "is alone in a \(exclusive.name)" }
+        if let array {
+            guard 1...Bounds.tasksPerArray ~= array.count, 1...Bounds.tasksPerArray ~= array.maxParallel else {
+                return "has \(array.count) tasks, \(array.maxParallel) at once"
+            }
+        }
         return usesSpares && !isPreemptible ? "uses spares and is not preemptible" : nil
     }
 }
@@ -104,6 +109,7 @@ extension JobLife {
         if isGated && state != .queued { return "is \(state.name) behind a gate" }
         if isEarly && spec.notBefore == nil { return "is early for nothing" }
         if spec.after.count < 64 && unmet >> UInt64(spec.after.count) != 0 { return "waits for more than it asked" }
+        if awaitsTurn && spec.array == nil { return "waits for its turn in no array" }
         if (endCause != nil) != state.hasEnded {
             return "is \(state.name) and its end has \(endCause == nil ? "no" : "a") cause"
         }

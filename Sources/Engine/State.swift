@@ -56,6 +56,7 @@ public struct State: Sendable {
     public internal(set) var revision: UInt64 = 0
     public internal(set) var at = Timestamp(nanoseconds: 0)
     public internal(set) var jobs = JobTable()
+    public internal(set) var arrays = ArrayTable()
     /// By slot; deleted pools stay, for jobs that ended there still name them.
     public internal(set) var pools: [PoolRecord] = []
     public internal(set) var nextJobNumber: UInt64 = 1
@@ -145,6 +146,24 @@ public struct State: Sendable {
         itemDigests &-= job.digest
         count(job, by: -1)
         jobs.remove(job)
+        forgetTask(job)
+    }
+
+    /// Its array remembers how it ended, until the last of its tasks is forgotten.
+    private mutating func forgetTask(_ job: Job) {
+        guard let number = job.arrayNumber, var record = arrays[number],
+            let end = JobEnd.allCases.first(where: { $0.state == job.state })
+        else { return }
+        itemDigests &-= record.digest
+        record.forgotten[Int(end.rawValue)] += 1
+        record.tasksByState[Int(job.state.rawValue)] += 1
+        if record.forgottenTasks == record.info.array.count { return arrays.remove(record) }
+        put(record)
+    }
+
+    mutating func put(_ record: JobArrayRecord) {
+        itemDigests &+= record.digest
+        arrays.put(record)
     }
 
     private mutating func put(_ job: Job) {
@@ -157,6 +176,7 @@ public struct State: Sendable {
         jobsByState[Int(job.state.rawValue)] += change
         countGates(job, by: change)
         if job.life.reservation != nil { reservedJobs += change }
+        arrays.count(job, by: change)
         if !job.state.hasEnded, let at = classIndex(named: job.spec.priorityClass) {
             priorityClasses[at].jobs += change
         }
@@ -176,6 +196,7 @@ public struct State: Sendable {
         if job.life.isHeld { jobsByGate[Int(GateKind.held.rawValue)] += change }
         if job.life.isEarly { jobsByGate[Int(GateKind.notBefore.rawValue)] += change }
         if job.life.unmet != 0 { jobsByGate[Int(GateKind.after.rawValue)] += change }
+        if job.life.awaitsTurn { jobsByGate[Int(GateKind.array.rawValue)] += change }
     }
 
     mutating func putPool(_ info: PoolInfo, at slot: PoolSlot) {
@@ -302,6 +323,9 @@ extension State {
             PoolImage(
                 spec: pool.spec, isDeleted: pool.isDeleted, revision: pool.revision,
                 unready: pool.nodeStates.enumerated().compactMap { $1 == .ready ? nil : (node: $0, state: $1) })
+        }
+        image.arrays = arrays.inOrder.map {
+            JobArrayImage(number: $0.info.number, spec: $0.info.spec, forgotten: $0.forgotten)
         }
         image.jobs.reserveCapacity(jobs.count)
         jobs.forEach { job in

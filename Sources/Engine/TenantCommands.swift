@@ -7,7 +7,7 @@ extension Engine {
         let known = state.tenants.slot(of: spec.path)
         if let known, state.tenants[known].spec == spec { return .tenant(known, created: false) }
         let created = known.map { state.tenants[$0].spec == nil } ?? true
-        if known == nil, let refusal = makeRoom(for: spec.path, at: at) { return .refused(refusal) }
+        if known == nil, let refusal = makeRoom(for: spec.path, jobs: 1, at: at) { return .refused(refusal) }
         emit(.tenantPut(spec: spec), at: at)
         schedule(at: at)
         guard let slot = state.tenants.slot(of: spec.path) else {
@@ -32,13 +32,13 @@ extension Engine {
         return .fairShare(policy)
     }
 
-    /// Why a tenant cannot take one more job into the queue, or nil.
-    mutating func admit(_ tenant: String, at: Timestamp) -> Refusal? {
-        guard let slot = state.tenants.slot(of: tenant) else { return makeRoom(for: tenant, at: at) }
+    /// Why a tenant cannot take so many more jobs into the queue, or nil.
+    mutating func admit(_ tenant: String, jobs: Int, at: Timestamp) -> Refusal? {
+        guard let slot = state.tenants.slot(of: tenant) else { return makeRoom(for: tenant, jobs: jobs, at: at) }
         var refusal: Refusal?
         state.tenants.path(from: slot) { above in
             let record = state.tenants[above]
-            if let limit = record.spec?.maxQueuedJobs, record.queuedJobs >= limit {
+            if let limit = record.spec?.maxQueuedJobs, record.queuedJobs + jobs > limit {
                 refusal = .tenantQueueFull(tenant: record.path, limit: limit)
             }
         }
@@ -46,7 +46,7 @@ extension Engine {
     }
 
     /// Forgets tenants that jobs only named, where there is no room for a new one and those above it.
-    private mutating func makeRoom(for path: String, at: Timestamp) -> Refusal? {
+    private mutating func makeRoom(for path: String, jobs: Int, at: Timestamp) -> Refusal? {
         var missing = 0
         var next: String? = path
         while let name = next, state.tenants.slot(of: name) == nil {
@@ -54,7 +54,7 @@ extension Engine {
             next = TenantPath.parent(of: name)
         }
         // The limits of those above hold for a new one, too.
-        if let next, let refusal = admit(next, at: at) { return refusal }
+        if let next, let refusal = admit(next, jobs: jobs, at: at) { return refusal }
         let limit = settings.limits.tenants
         if state.tenants.count + missing <= limit { return nil }
         var least: [(remembered: Int128, slot: Int)] = []

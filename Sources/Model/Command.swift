@@ -1,10 +1,13 @@
 // What a caller asks of the engine, and what it answers. Values are validated before they become a command.
 
 public enum Command: Sendable {
+    /// A job, or all tasks of an array.
     case submit(JobSpec)
     /// Jobs that come together and are placed together: those of one priority in the order that places most.
     case submitBatch([JobSpec])
     case cancel(id: String)
+    /// Cancels all tasks of an array that have not ended.
+    case cancelArray(id: String)
     case start(id: String)
     case finish(id: String, end: JobEnd, message: String)
     /// Keeps a queued job from being tried until it is released.
@@ -26,6 +29,8 @@ public enum Command: Sendable {
 public enum Outcome: Sendable {
     /// The job after the command. `created` tells a new job from one that was already there with the same values.
     case job(Job, created: Bool)
+    /// All tasks of an array. `created` as for a job.
+    case array(id: String, created: Bool)
     /// For each job of a batch, in order, `job` or `refused`.
     indirect case batch([Outcome])
     case pool(PoolSlot, created: Bool)
@@ -43,6 +48,7 @@ public enum Outcome: Sendable {
 /// Why a command was refused. A case of its own exists only where a caller would act differently.
 public enum Refusal: Hashable, Sendable {
     case jobNotFound(id: String)
+    case arrayNotFound(id: String)
     case poolNotFound(name: String)
     case nodeNotFound(pool: String, node: String)
     /// Another job has this id.

@@ -83,6 +83,8 @@ extension JobSpec {
         }
         digest.add(maxWaitSeconds ?? -1)
         digest.add(deadline.map { Int($0.nanoseconds) } ?? -1)
+        digest.add(array?.count ?? -1)
+        digest.add(array?.maxParallel ?? -1)
         return digest.value
     }
 }
@@ -139,7 +141,7 @@ extension JobLife {
         digest.add(priority)
         digest.add(Int(preemption.rawValue))
         digest.add(minRuntimeSeconds)
-        digest.add((isHeld ? 1 : 0) | (isEarly ? 2 : 0))
+        digest.add((isHeld ? 1 : 0) | (isEarly ? 2 : 0) | (awaitsTurn ? 4 : 0))
         digest.add(unmet)
         if let placement { placement.add(to: &digest) }
         digest.add(searchGivenUpAt)

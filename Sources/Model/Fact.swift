@@ -35,6 +35,10 @@ public enum Fact: Hashable, Sendable {
     case jobUnreserved(number: JobNumber)
     /// The search for the earliest place of a waiting job would have cost more than a command may.
     case jobSearchGivenUp(number: JobNumber)
+    /// All tasks of an array were submitted at once. `spec.id` is filled in, and is that of the array.
+    case jobArraySubmitted(number: JobNumber, spec: JobSpec)
+    /// Fewer tasks of its array have not ended than may be at once, so that this one may be tried.
+    case jobTurnCame(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -34,7 +34,7 @@ public enum EndCause: UInt8, CaseIterable, Sendable {
 
 /// The kinds of gates. Closed: a program may switch on it.
 public enum GateKind: UInt8, CaseIterable, Comparable, Sendable {
-    case held, notBefore, after
+    case held, notBefore, after, array
 
     public static func < (left: GateKind, right: GateKind) -> Bool { left.rawValue < right.rawValue }
 }
@@ -47,18 +47,21 @@ public enum Gate: Hashable, Sendable {
     case notBefore(Timestamp)
     /// Until these jobs have ended.
     case after([String])
+    /// Until fewer than `maxParallel` tasks of its array that came before it have not ended.
+    case array(id: String, maxParallel: Int)
 
     public var kind: GateKind {
         switch self {
         case .held: .held
         case .notBefore: .notBefore
         case .after: .after
+        case .array: .array
         }
     }
 }
 
 extension JobLife {
-    public var isGated: Bool { isHeld || isEarly || unmet != 0 }
+    public var isGated: Bool { isHeld || isEarly || unmet != 0 || awaitsTurn }
 
     /// What was promised to a waiting job no longer matters.
     public mutating func forgetPromises() {
@@ -78,6 +81,9 @@ extension Job {
         var gates: [Gate] = life.isHeld ? [.held] : []
         if life.isEarly, let notBefore = spec.notBefore { gates.append(.notBefore(notBefore)) }
         if life.unmet != 0 { gates.append(.after(unmetDependencies.map { spec.after[$0].job })) }
+        if life.awaitsTurn, let array = spec.array {
+            gates.append(.array(id: arrayID ?? id, maxParallel: array.maxParallel))
+        }
         return gates
     }
 

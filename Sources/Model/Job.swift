@@ -180,6 +180,8 @@ public struct JobSpec: Hashable, Sendable {
     public var maxWaitSeconds: Int?
     /// When it must have ended.
     public var deadline: Timestamp?
+    /// Of an array and of each of its tasks.
+    public var array: JobArray?
 
     public init(
         id: String = "", name: String = "", tenant: String = "default", priority: Int = 0,
@@ -188,7 +190,7 @@ public struct JobSpec: Hashable, Sendable {
         exclusive: Tier? = nil, isPreemptible: Bool = false, usesSpares: Bool = false,
         allow: PlaceList = PlaceList(), deny: PlaceList = PlaceList(), maxRuntimeSeconds: Int? = nil,
         labels: [Label] = [], hold: Bool = false, notBefore: Timestamp? = nil, after: [Dependency] = [],
-        maxWaitSeconds: Int? = nil, deadline: Timestamp? = nil
+        maxWaitSeconds: Int? = nil, deadline: Timestamp? = nil, array: JobArray? = nil
     ) {
         self.id = id
         self.name = name
@@ -212,6 +214,7 @@ public struct JobSpec: Hashable, Sendable {
         self.after = after
         self.maxWaitSeconds = maxWaitSeconds
         self.deadline = deadline
+        self.array = array
     }
 
     /// GPUs of the least gang in thousandths, before any scaling by speed.
@@ -321,12 +324,14 @@ public struct JobLife: Hashable, Sendable {
     public var priority: Int = 0
     public var preemption: PreemptionPolicy = .lower
     public var minRuntimeSeconds: Int = 0
-    /// Held by its caller. Like the next two only while it is queued.
+    /// Held by its caller. Like the next three only while it is queued.
     public var isHeld: Bool = false
     /// Its `notBefore` is yet to come.
     public var isEarly: Bool = false
     /// One bit for each of its `after` that is not met.
     public var unmet: UInt64 = 0
+    /// As many tasks of its array as may be at once came before it and have not ended.
+    public var awaitsTurn: Bool = false
     /// The place that is kept for it. Only while it waits.
     public var reservation: Reservation?
     /// The first start that it was promised since it could be tried, until it starts.

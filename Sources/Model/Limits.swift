@@ -28,6 +28,8 @@ public enum Bounds {
     public static let patienceSeconds = 30 * 86_400
     public static let nameBytes = 128
     public static let messageBytes = 1024
+    /// They come in one command.
+    public static let tasksPerArray = 10_000
     public static let labels = 32
     public static let labelValueBytes = 256
     public static let listEntries = 64

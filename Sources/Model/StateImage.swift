@@ -42,6 +42,20 @@ public struct PriorityClassImage: Sendable {
     }
 }
 
+/// An array of the state, without its tasks.
+public struct JobArrayImage: Sendable {
+    public var number: JobNumber
+    public var spec: JobSpec
+    /// Tasks that ended and were forgotten, by `JobEnd.rawValue`.
+    public var forgotten: [Int]
+
+    public init(number: JobNumber, spec: JobSpec, forgotten: [Int]) {
+        self.number = number
+        self.spec = spec
+        self.forgotten = forgotten
+    }
+}
+
 /// Everything the engine must remember, at one revision.
 public struct StateImage: Sendable {
     public var revision: UInt64 = 0
@@ -62,6 +76,8 @@ public struct StateImage: Sendable {
     public var priorityClasses: [PriorityClassImage] = []
     /// By slot.
     public var pools: [PoolImage] = []
+    /// By rising number.
+    public var arrays: [JobArrayImage] = []
     /// By rising number.
     public var jobs: [Job] = []
 

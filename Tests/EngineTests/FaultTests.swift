@@ -7,11 +7,12 @@ import Testing
 
 @Suite struct FaultTests {
     /// A state with jobs of all kinds, and a transaction of each kind of fact after it.
-    static func harness(_ seed: UInt64, steps: Int) -> EngineHarness {
+    static func harness(_ seed: UInt64, steps: Int, percentArrays: Int = 10) -> EngineHarness {
         var settings = EngineSettings()
         settings.limits.endedJobs = 4
         var harness = EngineHarness(settings: settings)
         var history = History(seed: seed)
+        history.percentArrays = percentArrays
         for _ in 0..<steps { harness.run(history.command(harness.engine.state)) }
         return harness
     }
@@ -69,6 +70,15 @@ import Testing
                 }
         case .jobUnreserved: return numbers.map { .jobUnreserved(number: JobNumber($0)) }
         case .jobSearchGivenUp: return numbers.map { .jobSearchGivenUp(number: JobNumber($0)) }
+        case .jobArraySubmitted(let number, let spec):
+            return numbers.map { .jobArraySubmitted(number: JobNumber($0), spec: spec) }
+                + damaged(spec).map { .jobArraySubmitted(number: number, spec: $0) }
+                + indexes.map { value in
+                    var damaged = spec
+                    damaged.array?.count = value
+                    return .jobArraySubmitted(number: number, spec: damaged)
+                }
+        case .jobTurnCame: return numbers.map { .jobTurnCame(number: JobNumber($0)) }
         }
     }
 
@@ -286,7 +296,7 @@ import Testing
 
     @Test("Damaged images are refused and never trap", arguments: 1...2)
     func damagedImages(seed: UInt64) throws {
-        let harness = Self.harness(seed &+ 120, steps: 120)
+        let harness = Self.harness(seed &+ 120, steps: 120, percentArrays: 0)
         let image = harness.engine.state.image
         _ = try Engine(image: image)
         func expectRefused(_ comment: String, _ change: (inout StateImage) -> Void) {

@@ -9,6 +9,7 @@ import Testing
 /// What gates must be, from facts alone.
 private struct GateShadow {
     struct Known {
+        let number: JobNumber
         let spec: JobSpec
         let submittedAt: Timestamp
         var queuedAt: Timestamp
@@ -21,15 +22,25 @@ private struct GateShadow {
     var jobs: [JobNumber: Known] = [:]
     var ends: [JobNumber: JobEnd] = [:]
     private var numbers: [String: JobNumber] = [:]
+    /// Tasks whose turn has not come.
+    private var waiting: Set<JobNumber> = []
 
     /// What a fact at `at` breaks, or nil.
     mutating func note(_ fact: Fact, at: Timestamp) -> String? {
         switch fact {
+        case .jobArraySubmitted(let number, let spec):
+            for index in 0..<(spec.array?.count ?? 0) {
+                let task = JobNumber(number.value + 1 + UInt64(index))
+                if let fault = note(.jobSubmitted(number: task, spec: spec.task(index)), at: at) { return fault }
+                if let most = spec.array?.maxParallel, index >= most { waiting.insert(task) }
+            }
+        case .jobTurnCame(let number): waiting.remove(number)
         case .jobSubmitted(let number, let spec):
             let dependencies = spec.after.compactMap { numbers[$0.job] }
             if dependencies.count < spec.after.count { return "\(spec.id) waits for nobody" }
             jobs[number] = Known(
-                spec: spec, submittedAt: at, queuedAt: at, isHeld: spec.hold, dependencies: dependencies)
+                number: number, spec: spec, submittedAt: at, queuedAt: at, isHeld: spec.hold, dependencies: dependencies
+            )
             numbers[spec.id] = number
         case .jobPlaced(let number, _):
             guard let job = jobs[number] else { return "an unknown job is placed" }
@@ -46,6 +57,7 @@ private struct GateShadow {
                 return "\(job.spec.id) ends by \(cause)"
             }
             jobs[number]?.isQueued = false
+            waiting.remove(number)
             ends[number] = end
         case .jobHeld(let number): jobs[number]?.isHeld = true
         case .jobReleased(let number): jobs[number]?.isHeld = false
@@ -61,6 +73,10 @@ private struct GateShadow {
         if let notBefore = job.spec.notBefore, at < notBefore { gates.append(.notBefore(notBefore)) }
         let open = zip(job.spec.after, job.dependencies).filter { ends[$1] == nil }.map { $0.0.job }
         if !open.isEmpty { gates.append(.after(open)) }
+        if waiting.contains(job.number), let array = job.spec.array {
+            let id = job.spec.id.split(separator: ".").dropLast().joined(separator: ".")
+            gates.append(.array(id: id, maxParallel: array.maxParallel))
+        }
         return gates
     }
 

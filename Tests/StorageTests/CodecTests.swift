@@ -30,10 +30,12 @@ struct CodecTests {
     func storedFieldsAreCounted() {
         var draw = Draw(seed: 1)
         func fields(_ value: some Any) -> Int { Mirror(reflecting: value).children.count }
-        #expect(fields(draw.jobSpec()) == 22)
+        #expect(fields(draw.jobSpec()) == 23)
         #expect(fields(Dependency(job: "")) == 2)
         #expect(fields(draw.priorityClass()) == 5)
         #expect(fields(PriorityClassImage(spec: draw.priorityClass(), revision: 1)) == 2)
+        #expect(fields(JobArray(count: 1)) == 2)
+        #expect(fields(JobArrayImage(number: JobNumber(1), spec: draw.jobSpec(), forgotten: [])) == 3)
         #expect(fields(WorkerGroup(count: 1, demand: Demand(gpus: 1))) == 6)
         #expect(fields(Demand(gpus: 1)) == 4)
         #expect(fields(Segment(size: 1, tier: .node)) == 2)
@@ -55,8 +57,8 @@ struct CodecTests {
         #expect(fields(draw.mix()) == 7)
         #expect(
             fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 6)
-        #expect(fields(draw.life()) == 23)
-        #expect(fields(draw.image(jobs: 1)) == 13)
+        #expect(fields(draw.life()) == 24)
+        #expect(fields(draw.image(jobs: 1)) == 14)
         #expect(fields(PoolImage(spec: draw.poolSpec(), isDeleted: false, revision: 1, unready: [])) == 4)
         #expect(fields(Job(number: JobNumber(1), spec: draw.jobSpec(), life: draw.life())) == 5)
         #expect(fields(draw.transaction(firstRevision: 1)) == 4)

@@ -83,7 +83,8 @@ struct Draw: RandomNumberGenerator {
             deny: places(), maxRuntimeSeconds: maybe { $0.number() }, labels: labels(), hold: flag(),
             notBefore: maybe { $0.moment() },
             after: list { Dependency(job: $0.text(), condition: $0.choice(DependencyCondition.self)) },
-            maxWaitSeconds: maybe { $0.number() }, deadline: maybe { $0.moment() })
+            maxWaitSeconds: maybe { $0.number() }, deadline: maybe { $0.moment() },
+            array: maybe { JobArray(count: $0.number(), maxParallel: $0.number()) })
     }
 
     mutating func priorityClass() -> PriorityClass {
@@ -218,7 +219,9 @@ struct Draw: RandomNumberGenerator {
         case 17: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         case 18: .jobReserved(number: number, reservation: reservation())
         case 19: .jobUnreserved(number: number)
-        default: .jobSearchGivenUp(number: number)
+        case 20: .jobSearchGivenUp(number: number)
+        case 21: .jobArraySubmitted(number: number, spec: jobSpec())
+        default: .jobTurnCame(number: number)
         }
     }
 
@@ -226,7 +229,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(21)
+                let kind = below(23)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -256,6 +259,7 @@ struct Draw: RandomNumberGenerator {
         life.isHeld = flag()
         life.isEarly = flag()
         life.unmet = chance(2) ? 0 : next()
+        life.awaitsTurn = flag()
         life.reservation = maybe { $0.reservation() }
         life.searchGivenUpAt = maybe { $0.moment() }
         life.firstStart = maybe { $0.moment() }
@@ -280,6 +284,10 @@ struct Draw: RandomNumberGenerator {
                 spec: draw.poolSpec(), isDeleted: draw.chance(3), revision: draw.next(),
                 unready: draw.list(20) { ($0.number(), $0.choice(NodeState.self)) })
         }
+        image.arrays = list { draw in
+            JobArrayImage(
+                number: JobNumber(draw.next()), spec: draw.jobSpec(), forgotten: draw.list { $0.number() })
+        }
         var number: UInt64 = 0
         image.jobs = (0..<jobs).map { _ in
             number += UInt64(1 + below(3))
@@ -295,6 +303,6 @@ func describe(_ image: StateImage) -> String {
     let jobs = image.jobs.map { "\($0.number) \($0.spec) \($0.life) \($0.specDigest)" }
     return
         "\(image.revision) \(image.at.nanoseconds) \(image.nextJobNumber) \(image.placements) \(image.isSettled) \(image.searchedAt) \(image.digest)\n"
-        + "\(image.mix) \(image.priorityClasses)\n\(image.fairShare)\n\(image.tenants)\n"
+        + "\(image.mix) \(image.priorityClasses) \(image.arrays)\n\(image.fairShare)\n\(image.tenants)\n"
         + (pools + jobs).joined(separator: "\n")
 }

@@ -14,6 +14,8 @@ public struct History: Sendable {
     public var percentRich = 50
     /// How many of a hundred jobs have gates, or a deadline, or a class.
     public var percentGated = 30
+    /// How many of a hundred submissions are arrays.
+    public var percentArrays = 0
 
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
@@ -51,11 +53,17 @@ public struct History: Sendable {
                     })
             }
             submitted += 1
-            return .submit(spec(id: chance(percent: 10) ? "" : "j\(submitted)", state))
+            var asked = spec(id: chance(percent: 10) ? "" : "j\(submitted)", state)
+            if percentArrays > 0 && chance(percent: percentArrays) {
+                asked.array = JobArray(count: pick(1...8), maxParallel: pick(1...4))
+            }
+            return .submit(asked)
         case ...60: return .start(id: job(state, .placed))
         case ...72:
             return .finish(id: job(state, .running), end: pick([.succeeded, .failed]), message: pick(["", "done"]))
-        case ...79: return .cancel(id: job(state, pick([.queued, .placed, .running])))
+        case ...79:
+            if percentArrays > 0 && chance(percent: percentArrays) { return .cancelArray(id: array(state)) }
+            return .cancel(id: job(state, pick([.queued, .placed, .running])))
         case ...91:
             guard let slot = livePool(state) else { return .putPool(pool("alpha")) }
             let layout = state[slot].layout
@@ -89,6 +97,16 @@ public struct History: Sendable {
         }
         // Sometimes the wrong one, to be refused.
         return (chance(percent: 5) ? any : found ?? any)?.id ?? "nobody"
+    }
+
+    /// The array of the first task from a random number on.
+    private mutating func array(_ state: State) -> String {
+        var found: String?
+        state.jobs.forEach(after: JobNumber(UInt64(pick(0...Int(state.nextJobNumber))))) { job in
+            found = job.arrayID
+            return found == nil
+        }
+        return found ?? "nobody"
     }
 
     private static let tenants = ["default", "default", "lab", "lab/vision", "lab/text", "lab/text/eval", "ops"]

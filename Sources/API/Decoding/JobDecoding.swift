@@ -35,6 +35,15 @@ extension JobSpec {
             if afterWorkers == before { checkGroups(&reader) }
         }
         checkFlags(reader)
+        array = reader.optionalObject("array") { JobArray(&$0) }
+        checkTaskIDs(reader)
+    }
+
+    private func checkTaskIDs(_ reader: borrowing ObjectReader) {
+        guard let array, Self.taskID(array.count - 1, of: id).utf8.count > Bounds.nameBytes else { return }
+        reader.mistake(
+            .invalid, "id",
+            "Shorten the id: those of the tasks are it, a dot and their index, in at most \(Bounds.nameBytes) bytes.")
     }
 
     private mutating func readGates(_ reader: inout ObjectReader) {
@@ -219,5 +228,12 @@ struct Finish: Sendable {
     init(_ reader: inout ObjectReader) {
         end = reader.word("result", Words.ends) ?? .failed
         message = reader.optionalString("message", maxBytes: Bounds.messageBytes) ?? ""
+    }
+}
+
+extension JobArray {
+    fileprivate init(_ reader: inout ObjectReader) {
+        let count = reader.integer("count", in: 1...Bounds.tasksPerArray)
+        self.init(count: count, maxParallel: reader.optionalInteger("maxParallel", in: 1...Bounds.tasksPerArray))
     }
 }

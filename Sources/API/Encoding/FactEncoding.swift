@@ -94,6 +94,17 @@ extension JSONWriter {
             case .jobSearchGivenUp(let number):
                 writer.member("fact", "jobSearchGivenUp")
                 writer.member("number", number.value)
+            case .jobArraySubmitted(let number, let spec):
+                writer.member("fact", "jobArraySubmitted")
+                writer.member("number", number.value)
+                writer.member("id", spec.id)
+                writer.member("count", spec.array?.count ?? 0)
+                writer.member("maxParallel", spec.array?.maxParallel ?? 0)
+                writer.key("job")
+                writer.object { $0.spec(spec) }
+            case .jobTurnCame(let number):
+                writer.member("fact", "jobTurnCame")
+                writer.member("number", number.value)
             }
         }
     }

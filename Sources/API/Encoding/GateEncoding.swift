@@ -16,6 +16,9 @@ extension JSONWriter {
                     case .held: break
                     case .notBefore(let moment): writer.member("until", exactly: moment)
                     case .after(let jobs): writer.member("jobs", jobs)
+                    case .array(let id, let maxParallel):
+                        writer.member("array", id)
+                        writer.member("maxParallel", maxParallel)
                     }
                     writer.member("detail", gate.sentence)
                 }

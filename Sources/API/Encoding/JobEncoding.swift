@@ -71,6 +71,7 @@ extension JSONWriter {
             writer.member("state", job.state.name)
             writer.member("revision", job.life.revision)
             writer.spec(job.spec, life: job.life)
+            writer.task(job)
             writer.life(job.life)
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }

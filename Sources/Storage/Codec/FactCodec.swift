@@ -16,6 +16,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
     case jobReserved, jobUnreserved, jobSearchGivenUp
+    case jobArraySubmitted, jobTurnCame
 }
 
 extension ByteWriter {
@@ -85,6 +86,11 @@ extension ByteWriter {
             begin(.jobUnreserved, number)
         case .jobSearchGivenUp(let number):
             begin(.jobSearchGivenUp, number)
+        case .jobArraySubmitted(let number, let spec):
+            begin(.jobArraySubmitted, number)
+            self.spec(spec)
+        case .jobTurnCame(let number):
+            begin(.jobTurnCame, number)
         }
     }
 
@@ -139,6 +145,8 @@ extension ByteReader {
         case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
         case .jobUnreserved: .jobUnreserved(number: try number())
         case .jobSearchGivenUp: .jobSearchGivenUp(number: try number())
+        case .jobArraySubmitted: .jobArraySubmitted(number: try number(), spec: try jobSpec())
+        case .jobTurnCame: .jobTurnCame(number: try number())
         }
     }
 

@@ -40,6 +40,10 @@ extension ByteWriter {
         }
         optional(spec.maxWaitSeconds) { $0.signed($1) }
         optional(spec.deadline) { $0.signed($1.nanoseconds) }
+        optional(spec.array) { writer, array in
+            writer.signed(array.count)
+            writer.signed(array.maxParallel)
+        }
     }
 
     mutating func spec(_ spec: PriorityClass) {
@@ -187,7 +191,10 @@ extension ByteReader {
             after: try list(leastBytes: 2) { reader throws(DecodeError) in
                 Dependency(job: try reader.text(), condition: try reader.choice(DependencyCondition.self))
             },
-            maxWaitSeconds: try optionalSigned(), deadline: try optionalMoment())
+            maxWaitSeconds: try optionalSigned(), deadline: try optionalMoment(),
+            array: try optional { reader throws(DecodeError) in
+                JobArray(count: try reader.signed(), maxParallel: try reader.signed())
+            })
     }
 
     mutating func priorityClass() throws(DecodeError) -> PriorityClass {

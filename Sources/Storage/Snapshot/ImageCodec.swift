@@ -1,8 +1,9 @@
-// The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its tenants, then its pools, then its jobs.
+// The state inside a snapshot, in the forms of `ByteWriter`: first its own figures, then its tenants, then its pools, its arrays
+// and its jobs.
 //
 //     figures  revision, time (signed), next job number, placements, a flag if settled, time of the last search
 //              (signed), digest (fixed), mix, priority classes,
-//              half-life of shares (signed), count of slots of tenants, count of pools, count of jobs
+//              half-life of shares (signed), count of slots of tenants, count of pools, count of arrays, count of jobs
 //     mix      arrivals, step, version, arrivals at the next version, free capacity when it was priced (signed), entries
 //              remembered, entries in use
 //     entry    demand, workers (signed), one byte of tier, accelerators, weight, scarcity
@@ -12,12 +13,14 @@
 //              in it of GPUs and of money (each fixed, 16 bytes)
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
+//     array    number, specification, forgotten tasks by end (signed each)
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
 //              time submitted (signed, as the difference from the job before), time queued (signed, from submitted),
 //              times placed, started and ended (each may be missing; signed, from submitted), requeues (signed),
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
 //              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
-//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`,
+//              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early, 4 before its turn), what is
+//              not met of its `after`,
 //              reservation (may be missing), times when the search was given up and of the first start promised (each
 //              may be missing; signed)
 //
@@ -42,6 +45,7 @@ extension ByteWriter {
         signed(image.fairShare.halfLifeSeconds)
         count(image.tenants.count)
         count(image.pools.count)
+        count(image.arrays.count)
         count(image.jobs.count)
     }
 
@@ -73,6 +77,12 @@ extension ByteWriter {
         }
     }
 
+    mutating func array(_ array: JobArrayImage) {
+        varint(array.number.value)
+        spec(array.spec)
+        list(array.forgotten) { $0.signed($1) }
+    }
+
     mutating func job(_ job: Job, after last: (number: UInt64, submittedAt: Int64)) {
         let life = job.life
         let submitted = life.submittedAt.nanoseconds
@@ -95,7 +105,7 @@ extension ByteWriter {
         signed(life.priority)
         byte(life.preemption.rawValue)
         signed(life.minRuntimeSeconds)
-        byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
+        byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0) | (life.awaitsTurn ? 4 : 0))
         varint(life.unmet)
         optional(life.reservation) { $0.reservation($1) }
         for moment in [life.searchGivenUpAt, life.firstStart] { optional(moment) { $0.signed($1.nanoseconds) } }
@@ -107,11 +117,13 @@ struct ImageReader {
     private(set) var image = StateImage()
     private var poolCount: Int?
     private var tenantCount = 0
+    private var arrayCount = 0
     private var jobCount = 0
     private var last: (number: UInt64, submittedAt: Int64) = (0, 0)
 
     var isComplete: Bool {
-        image.tenants.count == tenantCount && image.pools.count == poolCount && image.jobs.count == jobCount
+        image.tenants.count == tenantCount && image.pools.count == poolCount
+            && image.arrays.count == arrayCount && image.jobs.count == jobCount
     }
 
     /// `fileBytes` bounds the counts that are believed: every item takes some bytes.
@@ -122,6 +134,8 @@ struct ImageReader {
                 image.tenants.append(try reader.tenant())
             } else if image.pools.count < poolCount ?? 0 {
                 image.pools.append(try reader.poolImage())
+            } else if image.arrays.count < arrayCount {
+                image.arrays.append(try reader.arrayImage())
             } else if image.jobs.count < jobCount {
                 image.jobs.append(try job(&reader))
             } else {
@@ -147,12 +161,14 @@ struct ImageReader {
         let tenants = try reader.varint()
         guard tenants <= UInt64(fileBytes) else { throw reader.fail(.countTooLarge) }
         tenantCount = Int(tenants)
-        // A pool and a job take more than 16 bytes each.
+        // A pool, an array and a job take more than 16 bytes each.
         let limit = UInt64(fileBytes / 16)
         let pools = try reader.varint()
+        let arrays = try reader.varint()
         let jobs = try reader.varint()
-        guard pools <= limit, jobs <= limit else { throw reader.fail(.countTooLarge) }
+        guard pools <= limit, arrays <= limit, jobs <= limit else { throw reader.fail(.countTooLarge) }
         poolCount = Int(pools)
+        arrayCount = Int(arrays)
         jobCount = Int(jobs)
         image.pools.reserveCapacity(Int(pools))
         image.jobs.reserveCapacity(Int(jobs))
@@ -187,9 +203,10 @@ struct ImageReader {
         life.preemption = try reader.choice(PreemptionPolicy.self)
         life.minRuntimeSeconds = try reader.signed()
         let gates = try reader.byte()
-        guard gates < 4 else { throw reader.fail(.unknownValue(gates, of: "set of gates")) }
+        guard gates < 8 else { throw reader.fail(.unknownValue(gates, of: "set of gates")) }
         life.isHeld = gates & 1 == 1
         life.isEarly = gates & 2 == 2
+        life.awaitsTurn = gates & 4 == 4
         life.unmet = try reader.varint()
         life.reservation = try reader.isPresent() ? try reader.reservation() : nil
         life.searchGivenUpAt = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
@@ -216,6 +233,12 @@ extension ByteReader {
             entry.scarcity = try reader.varint()
             return entry
         }
+    }
+
+    fileprivate mutating func arrayImage() throws(DecodeError) -> JobArrayImage {
+        JobArrayImage(
+            number: JobNumber(try varint()), spec: try jobSpec(),
+            forgotten: try list { reader throws(DecodeError) in try reader.signed() })
     }
 
     fileprivate mutating func poolImage() throws(DecodeError) -> PoolImage {

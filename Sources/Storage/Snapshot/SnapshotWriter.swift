@@ -81,6 +81,10 @@ public final class SnapshotWriter: Sendable {
             if writer.count >= Self.frameBytes { try endFrame() }
             writer.pool(pool)
         }
+        for array in image.arrays {
+            if writer.count >= Self.frameBytes { try endFrame() }
+            writer.array(array)
+        }
         var last: (number: UInt64, submittedAt: Int64) = (0, 0)
         for job in image.jobs {
             if writer.count >= Self.frameBytes { try endFrame() }
