@@ -197,11 +197,14 @@ struct Claims {
 extension Engine {
     /// Keeps the nodes of a job's reservation for it. Cost: the nodes, and the claims.
     mutating func keep(_ reservation: Reservation, for job: Job) {
-        let claim = Claim(
-            owner: .job(job.number), openUntil: reservation.cause == .preemption ? nil : reservation.start,
-            end: reservation.start.adding(seconds: job.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds),
-            spans: spans(of: reservation.placement))
-        setReserved(claims.add(claim), true)
+        setReserved(claims.add(claim(reservation, of: job.number)), true)
+    }
+
+    private func claim(_ reservation: Reservation, of number: JobNumber) -> Claim {
+        let seconds = state.jobs[number]?.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds
+        return Claim(
+            owner: .job(number), openUntil: reservation.cause == .preemption ? nil : reservation.start,
+            end: reservation.start.adding(seconds: seconds), spans: spans(of: reservation.placement))
     }
 
     mutating func stopKeeping(for owner: ClaimOwner) {
@@ -268,8 +271,10 @@ extension Engine {
     }
 
     /// Whether a node of a job's place is kept for another who is to come first.
-    private func isPromisedSooner(_ number: JobNumber) -> Bool {
-        guard let claim = claims[.job(number)] else { return false }
+    func isPromisedSooner(_ number: JobNumber) -> Bool {
+        guard let reservation = state.jobs[number]?.life.reservation else { return false }
+        // Asked while its claim is out for a trial, too.
+        let claim = claims[.job(number)] ?? claim(reservation, of: number)
         func turn(_ claim: Claim) -> (Timestamp, ClaimOwner) { (claim.openUntil ?? .distantPast, claim.owner) }
         return claims.all.contains { turn($0) < turn(claim) && $0.overlaps(claim) }
     }

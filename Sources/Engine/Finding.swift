@@ -65,9 +65,23 @@ extension Engine {
         let behind = claimsBehind(job).filter { isNew || claims.isFresh($0.owner) }
         for claim in behind { suspend(claim) }
         defer { for claim in behind { resume(claim) } }
-        guard !behind.isEmpty, find(gang, closed, into: &placement) else { return false }
-        broken = owners(of: behind, standingOn: spans(of: placement))
+        if !behind.isEmpty, find(gang, closed, into: &placement) {
+            broken = owners(of: behind, standingOn: spans(of: placement))
+            return true
+        }
+        guard let kept = keptPlace(of: job, closed) else { return false }
+        placement = kept
         return true
+    }
+
+    /// The place that is kept for a job, if it is free now and the job is the next that it is kept for. Whoever comes after it
+    /// there waits for as much longer as the job is late.
+    private func keptPlace(of job: Job, _ closed: ClosedPools) -> Placement? {
+        guard let reservation = job.life.reservation, !isPromisedSooner(job.number),
+            packer.canTake(reservation.placement), faultOfNodes(reservation.placement) == nil,
+            !reservation.placement.parts.contains(where: { closed.contains($0.pool.index) })
+        else { return nil }
+        return reservation.placement
     }
 
     /// Whether there is room for the lead group in some pool. Cost: the pools.

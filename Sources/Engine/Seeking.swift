@@ -262,6 +262,8 @@ extension Engine {
         }
         // Where others are promised what it might have instead, it keeps what it has.
         if let known = knownPlace(of: job, at: at), known.start <= found?.start ?? .distantFuture { found = known }
-        if let found { reserve(found, for: job, at: at) } else { emit(.jobUnreserved(number: number), at: at) }
+        guard let found else { return emit(.jobUnreserved(number: number), at: at) }
+        reserve(found, for: job, at: at)
+        if packer.canTake(found.placement) { claims.touch(number) }
     }
 }

@@ -62,7 +62,7 @@ import Testing
         #expect(harness.placement(of: "b")?.cost.topology == 0)
     }
 
-    @Test("Any command first moves what is due, in order of the queue")
+    @Test("Any command, even one that is refused, moves what is due and tries it, in order of the queue")
     func anyCommand() {
         var harness = Self.broken()
         Self.submit("late", to: &harness, patienceSeconds: 60)
@@ -70,8 +70,7 @@ import Testing
         harness.run(.cancel(id: "nobody"), afterSeconds: 100)
         // Both are due, only one fits: the one that came first.
         let isPending = harness.engine.hasPendingWork
-        #expect(isPending)
-        harness.settle()
+        #expect(!isPending)
         #expect(harness.state(of: "late") == .placed)
         #expect(harness.state(of: "early") == .queued)
     }

@@ -137,6 +137,23 @@ import Testing
         #expect(Self.wait(harness, "c") == 100)
     }
 
+    @Test("One that is late because another stayed too long has its place all the same, and pushes those behind it")
+    func latePushes() throws {
+        var harness = Self.harness()
+        for id in ["a", "b", "c"] { Self.submit(id, nodes: 4, to: &harness) }
+        harness.run(.resume, afterSeconds: 86_400)
+        harness.run(.cancel(id: "a"), afterSeconds: 100)
+        #expect(harness.state(of: "b") == .placed)
+        // And after a restart in which nothing tells that its place is free.
+        var again = try EngineHarness(
+            image: harness.engine.state.image, settings: EngineSettings(), clock: harness.clock)
+        for id in ["b", "c"] {
+            #expect(again.state(of: id) == (id == "b" ? .placed : .queued))
+        }
+        again.run(.cancel(id: "b"), afterSeconds: 90_000)
+        #expect(again.state(of: "c") == .placed)
+    }
+
     @Test("Nothing is kept for a job that its ready nodes cannot hold, nor for one larger than every pool")
     func notInVain() {
         var harness = EngineHarness()
