@@ -91,6 +91,14 @@ extension Engine {
         var blockers: [Blocker] = []
         if job.state == .queued {
             bars.refresh(state, at: now)
+            // What is kept for the job itself is room for it.
+            let own = claims[.job(job.number)]
+            let touched = claims.touched
+            if let own { suspend(own) }
+            defer {
+                if let own { resume(own) }
+                claims.restoreTouched(touched)
+            }
             // A job behind a gate need not have a shape among those that wait.
             let gang = queue.index(of: key).map { self.gang(of: $0) } ?? resolve(key)
             // What it will ask for once its patience ends.

@@ -56,6 +56,18 @@ import Testing
         #expect(Self.reservation(harness, "head") == nil)
     }
 
+    @Test("What is kept for a job is told as room for it, and not for others")
+    func explained() throws {
+        var harness = Self.harness()
+        Self.submit("a", nodes: 3, seconds: 100, to: &harness)
+        Self.submit("head", nodes: 4, to: &harness)
+        Self.submit("other", nodes: 1, to: &harness)
+        let mine = try ReadingTests.explain(&harness, "head")
+        #expect(mine.blockers.map(\.reason) == [.capacityBusy] && mine.blockers[0].workersThatFit == 1)
+        let other = try ReadingTests.explain(&harness, "other")
+        #expect(other.blockers.map(\.reason) == [.reservedForOthers] && other.blockers[0].reservedFor == "head")
+    }
+
     @Test("A job that says no limit is taken to run for the assumed time, and the promise says so")
     func assumed() {
         var harness = Self.harness { $0.assumedRuntimeSeconds = 500 }
