@@ -6,6 +6,7 @@ public import HTTP
 public enum Operation: String, CaseIterable, Sendable {
     case index, openAPI, metrics, livez, readyz, healthz
     case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob, holdJob, releaseJob
+    case checkpointJob, stoppedJob
     case listPriorityClasses, getPriorityClass, putPriorityClass, deletePriorityClass
     case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
@@ -32,6 +33,8 @@ public enum RouteTable {
         (.post, "/v1/jobs/{id}:finish", .finishJob),
         (.post, "/v1/jobs/{id}:hold", .holdJob),
         (.post, "/v1/jobs/{id}:release", .releaseJob),
+        (.post, "/v1/jobs/{id}:checkpoint", .checkpointJob),
+        (.post, "/v1/jobs/{id}:stopped", .stoppedJob),
         (.get, "/v1/priority-classes", .listPriorityClasses),
         (.get, "/v1/priority-classes/{name}", .getPriorityClass),
         (.put, "/v1/priority-classes/{name}", .putPriorityClass),

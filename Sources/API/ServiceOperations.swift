@@ -23,6 +23,8 @@ extension BerthAPI {
         case .finishJob: try finishJob(call)
         case .holdJob: try holdJob(call)
         case .releaseJob: try releaseJob(call)
+        case .checkpointJob: try checkpointJob(call)
+        case .stoppedJob: try stoppedJob(call)
         case .listPriorityClasses: try listPriorityClasses(call)
         case .getPriorityClass: try getPriorityClass(call)
         case .putPriorityClass: try putPriorityClass(call)

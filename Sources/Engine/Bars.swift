@@ -255,6 +255,11 @@ extension Engine {
         let slot = tenant(of: job)
         fairShare.note(slot)
         if sign < 0 { bars.noteRelease() }
+        charge(placement, to: slot, sign)
+    }
+
+    /// Counts a placement for a tenant's quota (`sign` 1), or no more (-1).
+    mutating func charge(_ placement: Placement, to slot: TenantSlot, _ sign: Int128) {
         guard !bars.quotas.isEmpty else { return }
         let parts = state.usage(of: placement)
         for (unit, accelerator) in bars.quotas.accelerators.enumerated() {
@@ -266,7 +271,7 @@ extension Engine {
 
 extension PoolUsage {
     /// What it takes of an accelerator in thousandths of a GPU, or of the price of all for -1.
-    fileprivate func amount(_ number: Int) -> Int128 {
+    func amount(_ number: Int) -> Int128 {
         number < 0 ? usage.price : number == accelerator ? Int128(usage.gpuMilli) : 0
     }
 }

@@ -21,6 +21,16 @@ public struct EngineSettings: Hashable, Sendable {
     public var agingSeconds = 3600
     /// The most points that it wins.
     public var agingPoints = 24
+    /// How long a job that must leave for a higher claim may take to stop; 0 to take its place at once.
+    public var preemptionGraceSeconds = 30
+    /// Gangs of one tenant that may be asked to leave in one hour of the clock.
+    public var evictionsPerTenantAndHour = 1000
+    /// A job that was preempted so often is left in peace.
+    public var preemptionsBeforeProtection = 3
+    /// Gangs that one search for victims chooses from, the least lost work first.
+    public var preemptionCandidates = 16_384
+    /// Times that gangs are released or put back on trial before a command leaves further searches for victims to the next.
+    public var preemptionReleasesPerCommand = 20_000
 
     public init() {}
 }
@@ -64,6 +74,7 @@ public struct Engine: ~Copyable {
     var occupancy = Occupancy()
     var fairShare = FairShare()
     var bars = Bars()
+    var preemption = Preemption()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
@@ -75,8 +86,13 @@ public struct Engine: ~Copyable {
 
     public init(settings: EngineSettings = EngineSettings()) { self.settings = settings }
 
-    /// Whether `Command.resume` would go on with placements or gates that the last command left.
-    public var hasPendingWork: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || hasUnsettledGates }
+    /// Whether `Command.resume` would go on with placements, gates or preemption that the last command left.
+    public var hasPendingWork: Bool { hasPlacementWork || isPreemptionDue }
+
+    /// Whether there is something to place, or to settle, before anyone is asked to leave.
+    var hasPlacementWork: Bool {
+        !grown.isEmpty || !untried.isEmpty || triesAll || hasUnsettledGates || !preemption.touched.isEmpty
+    }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
     /// durable before anyone hears of them. Nil where nothing changed.
@@ -118,8 +134,26 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var misses: UInt64 = 0
     public internal(set) var placements: UInt64 = 0
     public internal(set) var requeues: UInt64 = 0
+    /// Gangs, and surplus workers of elastic ones, that were asked to leave, by `PreemptionKind.rawValue`.
+    public internal(set) var preemptions = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)
+    public internal(set) var shrinks = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)
+    /// Those of them that were spared.
+    public internal(set) var spared: UInt64 = 0
+    /// Work since the last checkpoint that preempted jobs lost, in thousandths of a GPU times seconds.
+    public internal(set) var lostMilliSeconds: UInt64 = 0
+    /// Searches for victims, the times that they tried to place a gang, and the gangs that they released for it.
+    public internal(set) var preemptionSearches: UInt64 = 0
+    public internal(set) var preemptionTrials: UInt64 = 0
+    public internal(set) var preemptionReleases: UInt64 = 0
     /// Jobs ended, by `EndCause.rawValue`.
     public internal(set) var ends = [UInt64](repeating: 0, count: EndCause.allCases.count)
 
     public init() {}
+
+    /// What a job lost of its work when so much of its capacity was taken back.
+    mutating func noteLoss(of job: Job, _ gpuMilli: Int, at: Timestamp) {
+        guard let since = job.life.unsavedSince, since < at else { return }
+        let seconds = (Int128(at.nanoseconds) - Int128(since.nanoseconds)) / 1_000_000_000
+        lostMilliSeconds = UInt64(clamping: Int128(lostMilliSeconds) + seconds * Int128(gpuMilli))
+    }
 }

@@ -77,6 +77,8 @@ public struct Explanation: Hashable, Sendable {
     /// When it stops waiting for the preferred tier; nil where it does not wait for it.
     public let settlesAt: Timestamp?
     public let blockers: [Blocker]
+    /// What the job takes back from others, or could.
+    public let preemption: PreemptionReading?
 
     /// Whether some pool could hold the job were it empty and all its nodes ready.
     public var couldEverFit: Bool { blockers.contains { $0.reason < .gangTooLarge } }
@@ -88,6 +90,7 @@ extension Engine {
         let tier = job.scope(at: now)
         let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
+        var preemption: PreemptionReading?
         if job.state == .queued {
             bars.refresh(state, at: now)
             refreshHolds()
@@ -104,12 +107,16 @@ extension Engine {
                 }
                 blockers.add(blocker)
             }
+            // Where there is room nobody need leave.
+            if !blockers.contains(where: { $0.reason == .waitingForTurn }) {
+                preemption = preemptionReading(job, laterKey ?? key)
+            }
         }
         blockers.sort { $0.reason < $1.reason }
         let settlesAt = job.isOpen && key.isPatient ? job.patienceEnd : nil
         return Explanation(
             gates: job.gates, workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt,
-            blockers: blockers)
+            blockers: blockers, preemption: preemption)
     }
 
     private mutating func blocker(

@@ -80,6 +80,9 @@ extension Engine {
             return 0
         case .maxWait: return fail(job, .maxWait, maxWaitWords(job), at: at)
         case .deadline: return fail(job, .deadlineMissed, job.deadlineWords, at: at)
+        case .eviction:
+            if let eviction = job.life.eviction { emit(departure(of: job, eviction), at: at) }
+            return 0
         }
     }
 

@@ -11,6 +11,8 @@ struct QuotaTree {
     struct Cell {
         var parent = 0
         var nominal: Int128 = 0
+        /// Its own and that of all below it, whether they lend it or not.
+        var owned: Int128 = 0
         /// As far as it may go beyond its own; `unlimited` for all that is idle.
         var borrowLimit = QuotaTree.unlimited
         /// Its own and what those below it put into its pot.
@@ -68,12 +70,14 @@ struct QuotaTree {
                 }
                 unit[slot].borrowLimit = quota?.borrowLimit.map { Int128($0) * factor } ?? Self.unlimited
                 unit[slot].subtree += unit[slot].nominal
+                unit[slot].owned += unit[slot].nominal
                 if let lend = quota?.lendLimit { unit[slot].kept = max(0, unit[slot].subtree - Int128(lend) * factor) }
                 let total = number < 0 ? record.usage.price : Int128(record.gpuMilli(ofAccelerator: number))
                 unit[slot].used += total - below[slot]
                 if slot == 0 { continue }
                 let parent = record.info.parent.index
                 assigned += unit[slot].nominal
+                unit[parent].owned += unit[slot].owned
                 unit[parent].subtree += unit[slot].subtree - unit[slot].kept
                 unit[parent].used += max(0, unit[slot].used - unit[slot].kept)
                 below[parent] += total

@@ -82,10 +82,13 @@ extension Engine {
         case .queued:
             if job.life.placement != nil { return "job \(job.id) waits and has a place" }
             if let reservation = job.life.reservation, let fault = fault(of: reservation, for: job) { return fault }
-        case .placed, .running:
+        case .placed, .running, .preempting:
             guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
             if let fault = fault(of: placement, for: job) { return fault }
             packer.take(placement)
+            if let keeps = job.life.eviction?.keeps, let fault = fault(of: keeps, within: placement, for: job) {
+                return fault
+            }
             if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {
                 occupancy.add(placement, of: job.number, until: end)
             }
@@ -98,6 +101,7 @@ extension Engine {
         state.insert(job)
         if job.state == .queued { enterQueue(job) }
         if let reservation = job.life.reservation { keep(reservation, for: job) }
+        notePreemption(from: nil, to: job)
         return nil
     }
 

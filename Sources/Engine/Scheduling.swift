@@ -15,14 +15,15 @@ extension Engine {
     mutating func schedule(at: Timestamp) {
         guard settleGates(at: at) else { return }
         // With no budget at all, callers would resume for ever.
-        var budget = max(1, settings.placementsPerCommand)
-        var runs = Self.runsPerCommand
+        var budget = PassBudget(placements: max(1, settings.placementsPerCommand), runs: Self.runsPerCommand)
+        preemption.releases = 0
         repeat {
             work.passes += 1
             trimIndexes()
             refreshWatchers()
             openLines()
             placeOwners(at: at)
+            settlePreemptions(at: at)
             refreshHolds()
             var candidates = gatherCandidates()
             while let next = candidates.popMin() {
@@ -32,7 +33,7 @@ extension Engine {
                     candidates.insert(Attempt(key: first.key, shape: next.shape))
                     continue
                 }
-                guard budget > 0 && runs > 0 else {
+                if budget.isUsedUp {
                     // Everything not tried yet waits for the next command.
                     untried.insert(next.shape)
                     for rest in candidates.unordered { untried.insert(rest.shape) }
@@ -40,14 +41,17 @@ extension Engine {
                 }
                 switch place(first, of: next.shape, at: at) {
                 case .placed(let written):
-                    budget -= 1
-                    runs -= written
+                    budget.placements -= 1
+                    budget.runs -= written
                 case .passed: break
                 case .missed: continue
                 }
                 if let next = attempt(next.shape) { candidates.insert(next) }
             }
             refreshHolds()
+            // Nobody is asked to leave while there may be room.
+            if hasPlacementWork { continue }
+            guard preempt(&budget, at: at) else { return }
         } while hasPendingWork
     }
 

@@ -98,6 +98,16 @@ struct Line {
     /// Of its first job.
     var arrival: ArrivalKey { ArrivalKey(priority: priority, number: first.number) }
 
+    /// The first of its jobs that `isWanted`. Cost: nothing where that is the first of all, else the line.
+    func first(of jobs: WaitingJobs, asking scope: Tier, where isWanted: (Job) -> Bool) -> Job? {
+        if let job = jobs.job(first.number, asking: scope), isWanted(job) { return job }
+        var best: Job?
+        for number in waiting.unordered where best.map({ number < $0.number }) ?? true {
+            if let job = jobs.job(number, asking: scope), isWanted(job) { best = job }
+        }
+        return best
+    }
+
     fileprivate init(_ job: Job, _ tenant: TenantSlot) {
         self.tenant = tenant
         priority = job.life.priority

@@ -97,7 +97,7 @@ public struct State: Sendable {
     /// GPUs that queued jobs ask for at least, rounded up.
     public var gpusQueued: Int { (gpuMilliQueued + 999) / 1000 }
 
-    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) }
+    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) + count(of: .preempting) }
 
     /// Equal for equal states, whatever history led to them. Constant time.
     public var digest: UInt64 {
@@ -124,7 +124,9 @@ public struct State: Sendable {
 
     mutating func replace(_ old: Job, with new: Job) {
         // From placed to running nothing changes for its tenant.
-        if old.state.holdsCapacity != new.state.holdsCapacity || old.state == .queued || new.state == .queued {
+        if old.state.holdsCapacity != new.state.holdsCapacity || old.state == .queued || new.state == .queued
+            || old.life.placement != new.life.placement
+        {
             countForTenant(old, by: -1)
             countForTenant(new, by: 1)
         }

@@ -142,6 +142,14 @@ extension JobLife {
         digest.add((isHeld ? 1 : 0) | (isEarly ? 2 : 0))
         digest.add(unmet)
         if let placement { placement.add(to: &digest) }
+        digest.add(preemptions)
+        digest.add(checkpointedAt)
+        if let eviction {
+            digest.add(eviction.by.value)
+            digest.add(Int(eviction.kind.rawValue))
+            digest.add(eviction.deadline)
+            eviction.keeps?.add(to: &digest)
+        }
         if let reservation {
             digest.add(Int(reservation.cause.rawValue) | (reservation.isAssumed ? 256 : 0))
             for moment in [reservation.madeAt, reservation.start, reservation.firstStart] { digest.add(moment) }

@@ -33,6 +33,14 @@ public enum Fact: Hashable, Sendable {
     case jobReserved(number: JobNumber, reservation: Reservation)
     /// Nothing is kept for a waiting job any more.
     case jobUnreserved(number: JobNumber)
+    /// A job that holds capacity is asked to leave by `eviction.deadline`, or to give up what it has beyond its least.
+    case jobPreempting(number: JobNumber, eviction: Eviction)
+    /// A job that was asked to leave may stay.
+    case jobSpared(number: JobNumber)
+    /// An elastic job goes on with what its eviction leaves it.
+    case jobShrunk(number: JobNumber)
+    /// The work of a running job is saved up to now.
+    case jobCheckpointed(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

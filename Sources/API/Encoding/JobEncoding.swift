@@ -72,6 +72,7 @@ extension JSONWriter {
             writer.member("revision", job.life.revision)
             writer.spec(job.spec, life: job.life)
             writer.life(job.life)
+            if let eviction = job.life.eviction { writer.eviction(eviction, in: state) }
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
             if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
@@ -179,6 +180,17 @@ extension JSONWriter {
         }
     }
 
+    /// For whom the job must leave, or give up workers, and until when.
+    private mutating func eviction(_ eviction: Eviction, in state: State) {
+        key("eviction")
+        object { writer in
+            if let preemptor = state.jobs[eviction.by] { writer.member("preemptedBy", preemptor.id) }
+            writer.field("kind", text: eviction.kind.word)
+            writer.member("deadlineAt", eviction.deadline)
+            if let keeps = eviction.keeps { writer.member("keepsWorkers", keeps.workerCount) }
+        }
+    }
+
     private mutating func life(_ life: JobLife) {
         member("submittedAt", life.submittedAt)
         if life.requeues > 0 {
@@ -186,8 +198,10 @@ extension JSONWriter {
             member("requeues", life.requeues)
         }
         if let cause = life.lastRequeue { field("lastRequeue", text: cause.word) }
+        if life.preemptions > 0 { member("preemptions", life.preemptions) }
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
+        member("checkpointedAt", life.checkpointedAt)
         member("endedAt", life.endedAt)
         if let cause = life.endCause { field("endCause", text: cause.word) }
         if !life.message.isEmpty { member("message", life.message) }

@@ -16,6 +16,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
     case jobReserved, jobUnreserved
+    case jobPreempting, jobSpared, jobShrunk, jobCheckpointed
 }
 
 extension ByteWriter {
@@ -83,6 +84,15 @@ extension ByteWriter {
             self.reservation(reservation)
         case .jobUnreserved(let number):
             begin(.jobUnreserved, number)
+        case .jobPreempting(let number, let eviction):
+            begin(.jobPreempting, number)
+            self.eviction(eviction)
+        case .jobSpared(let number):
+            begin(.jobSpared, number)
+        case .jobShrunk(let number):
+            begin(.jobShrunk, number)
+        case .jobCheckpointed(let number):
+            begin(.jobCheckpointed, number)
         }
     }
 
@@ -136,6 +146,10 @@ extension ByteReader {
         case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
         case .jobUnreserved: .jobUnreserved(number: try number())
+        case .jobPreempting: .jobPreempting(number: try number(), eviction: try eviction())
+        case .jobSpared: .jobSpared(number: try number())
+        case .jobShrunk: .jobShrunk(number: try number())
+        case .jobCheckpointed: .jobCheckpointed(number: try number())
         }
     }
 

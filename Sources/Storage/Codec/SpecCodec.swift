@@ -133,6 +133,13 @@ extension ByteWriter {
         placement(reservation.placement)
     }
 
+    mutating func eviction(_ eviction: Eviction) {
+        varint(eviction.by.value)
+        byte(eviction.kind.rawValue)
+        signed(eviction.deadline.nanoseconds)
+        optional(eviction.keeps) { $0.placement($1) }
+    }
+
     mutating func placement(_ placement: Placement) {
         byte(placement.tier.rawValue)
         tier(placement.exclusive)
@@ -286,6 +293,13 @@ extension ByteReader {
         return Reservation(
             cause: cause, madeAt: moments[0], start: moments[1], firstStart: moments[2], isAssumed: try flag(),
             placement: try placement())
+    }
+
+    mutating func eviction() throws(DecodeError) -> Eviction {
+        Eviction(
+            by: JobNumber(try varint()), kind: try choice(PreemptionKind.self),
+            deadline: Timestamp(nanoseconds: try signed64()),
+            keeps: try isPresent() ? try placement() : nil)
     }
 
     mutating func placement() throws(DecodeError) -> Placement {

@@ -8,7 +8,7 @@
 //     class    specification, revision
 //     tenant   a flag if the slot is taken; path, specification (may be missing), time of what follows (signed), of GPUs by price,
 //              CPU and memory what is remembered and the area since (each fixed, 16 bytes), month (signed), what was used up
-//              in it of GPUs and of money (each fixed, 16 bytes)
+//              in it of GPUs and of money (each fixed, 16 bytes), hour of the last evictions (signed), how many (signed)
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     job      number (as the difference from the one before), specification, one byte of state, revision,
@@ -17,7 +17,8 @@
 //              last requeue (may be missing; one byte), placements when it was queued, placement (may be missing),
 //              message, time opened (signed, from queued), cause of the end (may be missing; one byte), priority (signed), one
 //              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early), what is not met of its `after`,
-//              reservation (may be missing)
+//              reservation (may be missing), preemptions (signed), time of the last checkpoint (may be missing; signed, from
+//              submitted), eviction (may be missing)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -94,6 +95,9 @@ extension ByteWriter {
         byte((life.isHeld ? 1 : 0) | (life.isEarly ? 2 : 0))
         varint(life.unmet)
         optional(life.reservation) { $0.reservation($1) }
+        signed(life.preemptions)
+        optional(life.checkpointedAt) { $0.signed($1.nanoseconds &- submitted) }
+        optional(life.eviction) { $0.eviction($1) }
     }
 }
 
@@ -185,6 +189,11 @@ struct ImageReader {
         life.isEarly = gates & 2 == 2
         life.unmet = try reader.varint()
         life.reservation = try reader.isPresent() ? try reader.reservation() : nil
+        life.preemptions = try reader.signed()
+        if try reader.isPresent() {
+            life.checkpointedAt = Timestamp(nanoseconds: submitted &+ (try reader.signed64()))
+        }
+        life.eviction = try reader.isPresent() ? try reader.eviction() : nil
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
