@@ -107,7 +107,7 @@ extension Engine {
         _ found: inout PreemptionCandidates
     ) -> PreemptionKind? {
         if !relation.borrowed.isEmpty { return .reclaim }
-        if job.life.priority < rules.preemptor.life.priority { return .priority }
+        if job.life.priority < rules.preemptor.life.priority { return relation.yieldsToPriority ? .priority : nil }
         guard job.life.priority == rules.preemptor.life.priority, relation.isBeyondQuota, let fork = relation.fork
         else { return nil }
         if relation.preemptorShare < share(of: fork.victim, adding: -usage(of: placement)) { return .fairShare }
@@ -172,18 +172,17 @@ extension Engine {
             var parts = TakenUse()
             parts.add(state.usage(of: candidate.holds), 1, of: candidate.tenant, state.tenants)
             if let keeps = candidate.keeps { parts.add(state.usage(of: keeps), -1, of: candidate.tenant, state.tenants) }
-            if candidate.kind != .priority {
-                guard
-                    let pool = candidate.holds.parts.first(where: { rules.pools.contains($0.pool.index) })?.pool.index
-                else { return false }
-                let relation = self.relation(rules, to: candidate.tenant, pool: pool, without: taken)
-                if candidate.kind == .reclaim && relation.borrowed.isEmpty { return false }
-                if candidate.kind == .fairShare {
-                    guard relation.isBeyondQuota, let fork = relation.fork else { return false }
-                    var change = -taken.usage(fork.victim)
-                    change += -parts.usage(fork.victim)
-                    if relation.preemptorShare >= share(of: fork.victim, adding: change) { return false }
-                }
+            guard let pool = candidate.holds.parts.first(where: { rules.pools.contains($0.pool.index) })?.pool.index
+            else { return false }
+            let relation = relation(rules, to: candidate.tenant, pool: pool, without: taken)
+            switch candidate.kind {
+            case .priority: if !relation.yieldsToPriority { return false }
+            case .reclaim: if relation.borrowed.isEmpty { return false }
+            case .fairShare:
+                guard relation.isBeyondQuota, let fork = relation.fork else { return false }
+                var change = -taken.usage(fork.victim)
+                change += -parts.usage(fork.victim)
+                if relation.preemptorShare >= share(of: fork.victim, adding: change) { return false }
             }
             if candidate.isGang {
                 let known = evictions[candidate.tenant] ?? state.tenants[candidate.tenant].evictions.count(at: now)

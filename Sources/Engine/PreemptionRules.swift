@@ -47,6 +47,9 @@ struct TenantRelation {
     var fork: (preemptor: TenantSlot, victim: TenantSlot)?
     /// Whether shares may be compared: neither it nor one above it is within its own quota.
     var isBeyondQuota = false
+    /// Whether its jobs yield to higher priority. Those of a tenant within its own quota do not yield to one that would borrow:
+    /// it could reclaim at once what it lost.
+    var yieldsToPriority = true
     /// The share of the preemptor's side of the fork with the preemptor.
     var preemptorShare: UInt64 = 0
 }
@@ -78,10 +81,14 @@ extension Engine {
         let units = bars.quotas.units(ofAccelerator: state.pools[pool].acceleratorNumber)
         let amounts = units.map { borrowed(from: victim, upTo: fork.right, unit: $0, without: taken) }
         relation.isBeyondQuota = units.isEmpty || amounts.contains { $0 > 0 }
-        guard let at = rules.gang.targets.firstIndex(where: { $0.pool == pool }),
-            units.allSatisfy({ isWithinNominal(fork.left, adding: rules.gang, target: at, unit: $0) })
-        else { return relation }
-        relation.borrowed = zip(units, amounts).filter { $1 > 0 }.map { ($0, $1) }
+        let isWithin = rules.gang.targets.firstIndex { $0.pool == pool }.map { target in
+            units.allSatisfy { isWithinNominal(fork.left, adding: rules.gang, target: target, unit: $0) }
+        }
+        if isWithin ?? false {
+            relation.borrowed = zip(units, amounts).filter { $1 > 0 }.map { ($0, $1) }
+        } else {
+            relation.yieldsToPriority = relation.isBeyondQuota
+        }
         return relation
     }
 

@@ -16,6 +16,9 @@ import Testing
         settings.queuedDemands = 8
         settings.placementsPerCommand = [1, 3, 1000][Int(seed / 3 % 3)]
         settings.placementsBeforeHold = [1, 5, 1000][Int(seed / 9 % 3)]
+        settings.preemptionGraceSeconds = [0, 3, 30][Int(seed / 2 % 3)]
+        settings.evictionsPerTenantAndHour = [1000, 4][Int(seed / 5 % 2)]
+        settings.preemptionsBeforeProtection = [3, 1][Int(seed / 7 % 2)]
         return settings
     }
 

@@ -190,7 +190,9 @@ struct Draw: RandomNumberGenerator {
         meter.month = Month(index: Int64(number()))
         meter.gpuMilliNanoseconds = wide()
         meter.priceNanoseconds = wide()
-        return TenantImage(path: text(), spec: maybe { $0.tenantSpec() }, meter: meter)
+        return TenantImage(
+            path: text(), spec: maybe { $0.tenantSpec() }, meter: meter,
+            evictions: EvictionCount(hour: Int64(number()), count: number()))
     }
 
     /// The kinds of facts, by number; `FactTag` counts them.
@@ -217,7 +219,11 @@ struct Draw: RandomNumberGenerator {
         case 16: .tenantRemoved(slot: TenantSlot(self.number()))
         case 17: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         case 18: .jobReserved(number: number, reservation: reservation())
-        default: .jobUnreserved(number: number)
+        case 19: .jobUnreserved(number: number)
+        case 20: .jobPreempting(number: number, eviction: eviction())
+        case 21: .jobSpared(number: number)
+        case 22: .jobShrunk(number: number)
+        default: .jobCheckpointed(number: number)
         }
     }
 
@@ -225,7 +231,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(20)
+                let kind = below(24)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -234,6 +240,12 @@ struct Draw: RandomNumberGenerator {
         Reservation(
             cause: choice(ReservationCause.self), madeAt: moment(), start: moment(), firstStart: moment(),
             isAssumed: flag(), placement: placement())
+    }
+
+    mutating func eviction() -> Eviction {
+        Eviction(
+            by: JobNumber(next() >> 16), kind: choice(PreemptionKind.self), deadline: moment(),
+            keeps: maybe { $0.placement() })
     }
 
     mutating func life() -> JobLife {
@@ -256,6 +268,9 @@ struct Draw: RandomNumberGenerator {
         life.isEarly = flag()
         life.unmet = chance(2) ? 0 : next()
         life.reservation = maybe { $0.reservation() }
+        life.preemptions = number()
+        life.checkpointedAt = maybe { $0.moment() }
+        life.eviction = maybe { $0.eviction() }
         return life
     }
 
