@@ -30,12 +30,13 @@ public enum PreemptionReading: Hashable, Sendable {
 }
 
 extension Engine {
-    /// What preemption means for a waiting job; nil for one that takes nothing back from anyone. Precondition: quotas and holds
+    /// What preemption means for a waiting job; nil where it takes nothing back from anyone, and where nobody has anything to give. Precondition: quotas and holds
     /// are up to date.
     mutating func preemptionReading(_ job: Job, _ key: ShapeKey) -> PreemptionReading? {
         let leaving = preemption.leaving(for: job.number)
         if !leaving.isEmpty { return .inProgress(leaving.compactMap { victim($0) }) }
-        if job.life.preemption == .never || job.life.reservation?.cause == .preemption { return nil }
+        if preemption.holders.isEmpty || job.life.preemption == .never { return nil }
+        if job.life.reservation?.cause == .preemption { return nil }
         switch searchVictims(for: job, key).result {
         case .found(let plan):
             return plan.victims.isEmpty ? nil : .possible(plan.victims.map { victim($0) })

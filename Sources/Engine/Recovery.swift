@@ -47,6 +47,8 @@ extension Engine {
         state.at = image.at
         state.placements = image.placements
         state.tenants.restoreMeters(image.tenants)
+        // What was given back on kept nodes and not yet looked at is not in the image.
+        claims.touchAll()
         for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
     }

@@ -31,7 +31,7 @@ import Testing
         var replayed = Engine(settings: settings)
         var history = History(seed: seed)
         var applied = 0
-        for step in 0..<480 {
+        for step in 0..<560 {
             live.run(history.command(live.engine.state))
             while applied < live.transactions.count {
                 try replayed.replay(live.transactions[applied])

@@ -44,7 +44,7 @@ extension JSONWriter {
 
     /// Who leaves for the job, or could be made to.
     private mutating func preemption(_ reading: PreemptionReading) {
-        key("preemption")
+        key("preemptionOutlook")
         object { writer in
             writer.field("outlook", text: reading.word)
             writer.member("detail", reading.sentence)

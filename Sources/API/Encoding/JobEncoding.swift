@@ -182,13 +182,10 @@ extension JSONWriter {
 
     /// For whom the job must leave, or give up workers, and until when.
     private mutating func eviction(_ eviction: Eviction, in state: State) {
-        key("eviction")
-        object { writer in
-            if let preemptor = state.jobs[eviction.by] { writer.member("preemptedBy", preemptor.id) }
-            writer.field("kind", text: eviction.kind.word)
-            writer.member("deadlineAt", eviction.deadline)
-            if let keeps = eviction.keeps { writer.member("keepsWorkers", keeps.workerCount) }
-        }
+        if let preemptor = state.jobs[eviction.by] { member("preemptedBy", preemptor.id) }
+        field("preemptionKind", text: eviction.kind.word)
+        member("deadlineAt", eviction.deadline)
+        if let keeps = eviction.keeps { member("keepsWorkers", keeps.workerCount) }
     }
 
     private mutating func life(_ life: JobLife) {
