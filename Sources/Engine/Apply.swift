@@ -231,11 +231,18 @@ extension Engine {
             preemption.moveEviction(of: after.number, from: old, to: new)
             if let new { timers.set(Timer(at: new.deadline, number: after.number, kind: .eviction)) }
             if old != nil { timers.unset(.eviction, isSet: waiting.isSet) }
+            if let old { claims.touch(.job(old.by)) }
+            if before == nil, let new { preemption.touch(new.by) }
         }
-        let wasKept = before.map { $0.life.reservation?.cause == .preemption } ?? false
-        let isKept = after.life.reservation?.cause == .preemption
-        if wasKept && !isKept || isKept && before == nil { preemption.touch(after.number) }
-        if before == nil, let new { preemption.touch(new.by) }
+        let (was, kept) = (before?.keptPlace, after.keptPlace)
+        if was == kept { return }
+        // What is kept for a preemptor counts for its quota, or others would take that meanwhile.
+        if let was {
+            charge(was, to: tenant(of: after), -1)
+            bars.noteRelease()
+        }
+        if let kept { charge(kept, to: tenant(of: after), 1) }
+        if kept == nil || before == nil { preemption.touch(after.number) }
     }
 
     private mutating func noteDemand(_ spec: JobSpec) {

@@ -133,6 +133,11 @@ struct Claims {
         }
     }
 
+    /// Takes note that something else stands in an owner's way no more.
+    mutating func touch(_ owner: ClaimOwner) {
+        if index(of: owner) != nil && !touched.contains(owner) { touched.append(owner) }
+    }
+
     mutating func touchAll() { touched = all.map(\.owner) }
 
     fileprivate mutating func takeTouched() -> [ClaimOwner] {
@@ -203,7 +208,12 @@ extension Engine {
                 faultOfNodes(reservation.placement) == nil
             else { continue }
             if isPromisedSooner(claim, at: at) { continue }
-            guard isOpen(reservation.placement, to: job) else {
+            discountPreemption(of: job, 1)
+            let isOpen = isOpen(reservation.placement, to: job)
+            discountPreemption(of: job, -1)
+            guard isOpen else {
+                // Those that leave may take with them what stands in the way.
+                if !preemption.leaving(for: number).isEmpty { continue }
                 emit(.jobUnreserved(number: number), at: at)
                 continue
             }

@@ -44,8 +44,8 @@ struct Preemption {
 
     /// Jobs that hold capacity of which something may be taken, by rising priority. No bag is empty.
     private(set) var holders: [(priority: Int, bag: NumberBag)] = []
-    /// Jobs that are asked to leave, by the one that they leave for; looked up, never walked.
-    private var leaving: [JobNumber: [JobNumber]] = [:]
+    /// Jobs that are asked to leave, by the one that they leave for. In order.
+    private(set) var leaving: [(by: JobNumber, jobs: [JobNumber])] = []
     /// Jobs for which others leave, and that changed or lost one of those since they were settled. In order.
     private(set) var touched: [JobNumber] = []
     /// The revision at which nobody who waits could preempt anyone, and until when that holds.
@@ -77,18 +77,34 @@ struct Preemption {
     // MARK: Who leaves for whom
 
     /// Those that leave for a job, by rising number.
-    func leaving(for preemptor: JobNumber) -> [JobNumber] { leaving[preemptor] ?? [] }
+    func leaving(for preemptor: JobNumber) -> [JobNumber] {
+        let at = place(of: preemptor)
+        return at < leaving.count && leaving[at].by == preemptor ? leaving[at].jobs : []
+    }
+
+    private func place(of preemptor: JobNumber) -> Int {
+        var low = 0
+        var high = leaving.count
+        while low < high {
+            let middle = (low + high) / 2
+            if leaving[middle].by < preemptor { low = middle + 1 } else { high = middle }
+        }
+        return low
+    }
 
     mutating func moveEviction(of number: JobNumber, from before: Eviction?, to after: Eviction?) {
         if before == after { return }
         if let before {
-            leaving[before.by]?.removeAll { $0 == number }
-            if leaving[before.by]?.isEmpty ?? false { leaving[before.by] = nil }
+            let at = place(of: before.by)
+            leaving[at].jobs.removeAll { $0 == number }
+            if leaving[at].jobs.isEmpty { leaving.remove(at: at) }
             touch(before.by)
         }
         if let after {
-            let all = leaving[after.by] ?? []
-            leaving[after.by, default: []].insert(number, at: all.firstIndex { $0 > number } ?? all.count)
+            let at = place(of: after.by)
+            if at == leaving.count || leaving[at].by != after.by { leaving.insert((after.by, []), at: at) }
+            let next = leaving[at].jobs.firstIndex { $0 > number } ?? leaving[at].jobs.count
+            leaving[at].jobs.insert(number, at: next)
         }
     }
 
@@ -100,7 +116,7 @@ struct Preemption {
     }
 
     /// Takes note that any of them may have lost a node of the place that is kept for it.
-    mutating func touchAll() { for preemptor in leaving.keys { touch(preemptor) } }
+    mutating func touchAll() { for (preemptor, _) in leaving { touch(preemptor) } }
 
     mutating func takeTouched() -> [JobNumber] {
         defer { touched = [] }
@@ -140,6 +156,9 @@ extension Job {
         guard state == .placed || state == .running, life.eviction == nil else { return false }
         return isEvictable(protectedAfter: limit) || spec.workers.contains(where: \.isElastic)
     }
+
+    /// The place that others are asked to leave for it.
+    var keptPlace: Placement? { life.reservation.flatMap { $0.cause == .preemption ? $0.placement : nil } }
 
     /// Whether the whole gang may be taken back. One that was preempted so often is left in peace.
     func isEvictable(protectedAfter limit: Int) -> Bool { spec.isPreemptible && life.preemptions < limit }

@@ -71,7 +71,9 @@ extension Engine {
                     let pool = placement.parts.first(where: { rules.pools.contains($0.pool.index) })?.pool.index
                 else { continue }
                 let slot = tenant(of: job)
-                let relation = relations.of(slot, pool) { self.relation(rules, to: slot, pool: pool) }
+                let relation = relations.of(slot, pool) {
+                    self.relation(rules, to: slot, pool: pool, without: rules.inFlight)
+                }
                 guard let kind = right(of: rules, over: job, placement, relation, &found) else { continue }
                 if let end = job.life.leastRunEnd, now < end {
                     found.noteUntil(end)
@@ -110,7 +112,9 @@ extension Engine {
         if job.life.priority < rules.preemptor.life.priority { return relation.yieldsToPriority ? .priority : nil }
         guard job.life.priority == rules.preemptor.life.priority, relation.isBeyondQuota, let fork = relation.fork
         else { return nil }
-        if relation.preemptorShare < share(of: fork.victim, adding: -usage(of: placement)) { return .fairShare }
+        var change = -rules.inFlight.usage(fork.victim)
+        change += -usage(of: placement)
+        if relation.preemptorShare < share(of: fork.victim, adding: change) { return .fairShare }
         // What is remembered of use fades in steps.
         let cell = state.tenants.policy.cell
         found.noteUntil(Timestamp(nanoseconds: (now.nanoseconds / cell + 1).multipliedClamping(by: cell)))
@@ -152,6 +156,7 @@ struct TakenUse {
         accelerator < 0 ? usage(slot).price : Int128(gpuMilli[slot.index << 16 | accelerator] ?? 0)
     }
 
+    /// What is taken (`sign` 1), or kept after all (-1).
     mutating func add(_ parts: [PoolUsage], _ sign: Int64, of slot: TenantSlot, _ tenants: TenantTable) {
         tenants.path(from: slot) { above in
             for part in parts {
@@ -166,7 +171,7 @@ extension Engine {
     /// Those of some candidates, in their order, that may be taken one after the other: no tenant loses more gangs than its
     /// budget of evictions, nor anything by quota or share once it has no more than the preemptor's may come to.
     func allowed(_ candidates: [PreemptionCandidate], _ rules: PreemptionRules) -> [PreemptionCandidate] {
-        var taken = TakenUse()
+        var taken = rules.inFlight
         var evictions: [TenantSlot: Int] = [:]
         return candidates.filter { candidate in
             var parts = TakenUse()
@@ -209,7 +214,8 @@ extension Engine {
         var heap = Heap(
             tenants.compactMap { slot -> Borrower? in
                 let pool = lines[slot]?.last?.holds.parts.first { rules.pools.contains($0.pool.index) }?.pool.index
-                guard let pool, let most = relation(rules, to: slot, pool: pool).borrowed.first else { return nil }
+                guard let pool, let most = relation(rules, to: slot, pool: pool, without: rules.inFlight).borrowed.first
+                else { return nil }
                 return Borrower(left: most.amount, accelerator: bars.quotas.accelerators[most.unit], tenant: slot)
             })
         var ordered: [PreemptionCandidate] = []

@@ -1,5 +1,5 @@
-// Nodes that are kept for waiting jobs, as far as a job before these may have them: it is not kept from them while victims are
-// sought for it, and those behind lose what it takes.
+// What is promised already while victims are sought: nodes that are kept for waiting jobs, which a job before these may have, and
+// quota that those give back who leave and those take for whom they leave.
 
 import Model
 import Packing
@@ -65,5 +65,43 @@ extension Engine {
             }
         }
         return spans
+    }
+}
+
+extension Engine {
+    /// What those hold that leave already, less what is kept for those that they leave for. Cost: these.
+    func preemptionInFlight() -> TakenUse {
+        var taken = TakenUse()
+        for number in state.preemptors {
+            guard let job = state.jobs[number], let place = job.keptPlace else { continue }
+            taken.add(state.usage(of: place), -1, of: tenant(of: job), state.tenants)
+        }
+        forEachLeaving { slot, holds, keeps in
+            taken.add(state.usage(of: holds), 1, of: slot, state.tenants)
+            if let keeps { taken.add(state.usage(of: keeps), -1, of: slot, state.tenants) }
+        }
+        return taken
+    }
+
+    /// Counts for quotas what those hold that leave as given back (`sign` 1), or no more (-1); so also what is kept for a job.
+    mutating func discountPreemption(of owner: Job?, _ sign: Int128) {
+        if bars.quotas.isEmpty { return }
+        if let owner, let place = owner.keptPlace { charge(place, to: tenant(of: owner), -sign) }
+        var changes: [(TenantSlot, Placement, Placement?)] = []
+        forEachLeaving { changes.append(($0, $1, $2)) }
+        for (slot, holds, keeps) in changes {
+            charge(holds, to: slot, -sign)
+            if let keeps { charge(keeps, to: slot, sign) }
+        }
+    }
+
+    private func forEachLeaving(_ body: (TenantSlot, _ holds: Placement, _ keeps: Placement?) -> Void) {
+        for (_, jobs) in preemption.leaving {
+            for number in jobs {
+                guard let job = state.jobs[number], let holds = job.life.placement, let eviction = job.life.eviction
+                else { continue }
+                body(tenant(of: job), holds, eviction.keeps)
+            }
+        }
     }
 }

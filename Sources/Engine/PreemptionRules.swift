@@ -13,12 +13,15 @@ struct PreemptionRules {
     let pools: PoolBits
     /// What the preemptor's tenant would use more.
     var usage: Usage
+    /// What those hold that leave already, less what is kept for those that they leave for.
+    let inFlight: TakenUse
 
-    init(_ preemptor: Job, of tenant: TenantSlot, _ gang: Gang, usage: Usage) {
+    init(_ preemptor: Job, of tenant: TenantSlot, _ gang: Gang, usage: Usage, inFlight: TakenUse) {
         self.preemptor = preemptor
         self.tenant = tenant
         self.gang = gang
         self.usage = usage
+        self.inFlight = inFlight
         pools = PoolBits(gang.targets.lazy.map(\.pool))
     }
 }
@@ -72,17 +75,19 @@ extension TenantTable {
 extension Engine {
     /// How a tenant with a job in `pool` stands to the preemptor's. Cost: the depth of the tree, and the units of quota.
     func relation(
-        _ rules: PreemptionRules, to victim: TenantSlot, pool: Int, without taken: TakenUse = TakenUse()
+        _ rules: PreemptionRules, to victim: TenantSlot, pool: Int, without taken: TakenUse
     ) -> TenantRelation {
         var relation = TenantRelation()
         guard let fork = state.tenants.fork(rules.tenant, victim) else { return relation }
         relation.fork = (fork.left, fork.right)
-        relation.preemptorShare = share(of: fork.left, adding: rules.usage)
+        var more = -rules.inFlight.usage(fork.left)
+        more += rules.usage
+        relation.preemptorShare = share(of: fork.left, adding: more)
         let units = bars.quotas.units(ofAccelerator: state.pools[pool].acceleratorNumber)
         let amounts = units.map { borrowed(from: victim, upTo: fork.right, unit: $0, without: taken) }
         relation.isBeyondQuota = units.isEmpty || amounts.contains { $0 > 0 }
         let isWithin = rules.gang.targets.firstIndex { $0.pool == pool }.map { target in
-            units.allSatisfy { isWithinNominal(fork.left, adding: rules.gang, target: target, unit: $0) }
+            units.allSatisfy { isWithinNominal(fork.left, adding: rules, target: target, unit: $0) }
         }
         if isWithin ?? false {
             relation.borrowed = zip(units, amounts).filter { $1 > 0 }.map { ($0, $1) }
@@ -107,11 +112,15 @@ extension Engine {
     }
 
     /// Whether a tenant with the gang on top holds no more than its own and what is owned below it.
-    private func isWithinNominal(_ slot: TenantSlot, adding gang: Gang, target: Int, unit: Int) -> Bool {
-        let milli = Int128(gang.leastMilli(target: target))
-        let price = Int128(state.pools[gang.targets[target].pool].spec.priceMicroUSDPerGPUHour)
+    private func isWithinNominal(
+        _ slot: TenantSlot, adding rules: PreemptionRules, target: Int, unit: Int
+    ) -> Bool {
+        let milli = Int128(rules.gang.leastMilli(target: target))
+        let price = Int128(state.pools[rules.gang.targets[target].pool].spec.priceMicroUSDPerGPUHour)
         let need = bars.quotas.accelerators[unit] < 0 ? milli * price : milli
-        return bars.quotas.used(slot, unit, state) + need <= bars.quotas.owned(slot, unit)
+        let used =
+            bars.quotas.used(slot, unit, state) - rules.inFlight.amount(slot, bars.quotas.accelerators[unit])
+        return used + need <= bars.quotas.owned(slot, unit)
     }
 
     /// The share of a tenant, with all below it, were its use another.

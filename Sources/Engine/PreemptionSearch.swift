@@ -67,7 +67,10 @@ extension Engine {
         if gang.isEmpty || state.tenantBar(tenant, at: now) != nil {
             return PreemptionAnswer(result: .impossible, until: nil)
         }
-        var rules = PreemptionRules(job, of: tenant, gang, usage: usage(of: gang, most: false))
+        var rules = PreemptionRules(
+            job, of: tenant, gang, usage: usage(of: gang, most: false), inFlight: preemptionInFlight())
+        discountPreemption(of: nil, 1)
+        defer { discountPreemption(of: nil, -1) }
         let found = candidates(rules)
         let lifted = liftClaims(behind: job)
         defer { setReserved(lifted.spans, true) }

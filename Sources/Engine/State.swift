@@ -71,6 +71,8 @@ public struct State: Sendable {
     public internal(set) var priorityClasses: [PriorityClassRecord] = []
     /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
     public internal(set) var gpuMilliQueued = 0
+    /// Waiting jobs for which others are asked to leave, by rising number.
+    public internal(set) var preemptors: [JobNumber] = []
     /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
     public internal(set) var gpuMilliAll = 0
     public internal(set) var gpuMilliAllocated = 0
@@ -155,6 +157,7 @@ public struct State: Sendable {
             priorityClasses[at].jobs += change
         }
         if job.state == .queued { gpuMilliQueued += change * job.spec.gpuMilli }
+        if job.life.reservation?.cause == .preemption { countPreemptor(job.number, by: change) }
         guard job.state.holdsCapacity, let placement = job.life.placement else { return }
         for part in placement.parts.indices {
             let milli = change * placement.gpuMilli(part)
@@ -162,6 +165,11 @@ public struct State: Sendable {
             gpuMilliAllocated += milli
         }
         placement.forEachPool { pools[$0.index].jobs += change }
+    }
+
+    private mutating func countPreemptor(_ number: JobNumber, by change: Int) {
+        let at = preemptors.firstIndex { $0 >= number } ?? preemptors.count
+        if change > 0 { preemptors.insert(number, at: at) } else { preemptors.remove(at: at) }
     }
 
     private mutating func countGates(_ job: Job, by change: Int) {

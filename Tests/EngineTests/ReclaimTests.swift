@@ -136,4 +136,43 @@ import Testing
         Self.fill("b", 8, &harness)
         #expect([Self.holding("a", harness), Self.holding("b", harness)] == [3, 5])
     }
+
+    @Test("Jobs that come while others leave count what those give back and what is kept")
+    func burst() {
+        var harness = PreemptionTests.harness(nodes: 8, grace: 30)
+        for tenant in Self.halves() { harness.run(.putTenant(tenant)) }
+        Self.fill("b", 8, &harness, priority: 900)
+        Self.fill("a", 6, &harness)
+        #expect(harness.engine.state.count(of: .preempting) == 4)
+        harness.run(.resume, afterSeconds: 30)
+        #expect([Self.holding("a", harness), Self.holding("b", harness)] == [4, 4])
+        #expect(harness.engine.work.preemptions.reduce(0, +) == 4)
+        var shares = PreemptionTests.harness(nodes: 8, grace: 30)
+        Self.fill("a", 8, &shares)
+        Self.fill("b", 8, &shares)
+        #expect(shares.engine.state.count(of: .preempting) == 3)
+        var limited = PreemptionTests.harness(nodes: 8, grace: 30)
+        limited.run(.putTenant(TenantSpec(path: "a", quotas: [TenantTests.gpus(16, borrow: 0)])))
+        Self.fill("b", 8, &limited)
+        Self.fill("a", 4, &limited, priority: 5)
+        #expect(limited.engine.state.count(of: .preempting) == 2)
+        limited.run(.resume, afterSeconds: 30)
+        #expect([Self.holding("a", limited), Self.holding("b", limited)] == [2, 6])
+    }
+
+    @Test("Quota that a victim gave back is kept for the owner with the place")
+    func quotaIsKept() {
+        var harness = PreemptionTests.harness(nodes: 8, grace: 30)
+        for tenant in Self.halves() { harness.run(.putTenant(tenant)) }
+        Self.fill("b", 7, &harness)
+        PreemptionTests.submit("gang", &harness, nodes: 3, tenant: "a")
+        #expect(harness.engine.state.count(of: .preempting) == 2)
+        for id in ["b5", "b6"] where harness.state(of: id) == .preempting {
+            harness.run(.stopped(id: id))
+            PreemptionTests.submit("late-\(id)", &harness, tenant: "b")
+        }
+        harness.run(.resume, afterSeconds: 30)
+        #expect(harness.state(of: "gang") == .placed)
+        #expect([Self.holding("a", harness), Self.holding("b", harness)] == [3, 5])
+    }
 }
