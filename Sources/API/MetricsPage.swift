@@ -117,12 +117,19 @@ extension MetricsPage {
             "berth_preemptions_total", "counter",
             "Gangs, and surplus workers of elastic ones, that were asked to leave, by the right of the claim.", asked)
         counter("berth_preemptions_spared_total", "Those of them that were spared.", work.spared)
+        family(
+            "berth_preemption_lost_gpu_hours_total", "counter",
+            "Work since the last checkpoint that preempted jobs lost, in GPU-hours.")
+        // Thousandths of a GPU times seconds are 5/18 of millionths of GPU-hours.
+        let micro = work.lostMilliSeconds / 18 * 5
+        sample(
+            "berth_preemption_lost_gpu_hours_total", [],
+            "\(micro / 1_000_000).\(String(1_000_000 + micro % 1_000_000).dropFirst())")
         counter(
-            "berth_preemption_lost_gpu_hours_total",
-            "Work since the last checkpoint that preempted jobs lost, in whole GPU-hours.",
-            work.lostMilliSeconds / 3_600_000)
-        counter("berth_preemption_searches_total", "Searches for jobs that could make room for another.", work.preemptionSearches)
-        counter("berth_preemption_trials_total", "Times that such a search tried to place a gang.", work.preemptionTrials)
+            "berth_preemption_searches_total", "Searches for jobs that could make room for another.",
+            work.preemptionSearches)
+        counter(
+            "berth_preemption_trials_total", "Times that such a search tried to place a gang.", work.preemptionTrials)
         counter(
             "berth_preemption_releases_total", "Times that such a search released a gang on trial.",
             work.preemptionReleases)

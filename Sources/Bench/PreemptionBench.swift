@@ -57,7 +57,7 @@ public struct PreemptionBench: Sendable {
 
 /// An engine with its gangs.
 private struct PreemptionLoad: ~Copyable {
-    var engine = Engine()
+    var engine: Engine
     private let bench: PreemptionBench
     private var random = SeededGenerator(seed: 11)
     private var now = Timestamp(nanoseconds: 1_795_000_000_000_000_000)
@@ -65,12 +65,16 @@ private struct PreemptionLoad: ~Copyable {
 
     init(_ bench: PreemptionBench) {
         self.bench = bench
+        var settings = EngineSettings()
+        // The same gangs are asked again and again.
+        settings.evictionsPerTenantAndHour = 1_000_000_000
+        engine = Engine(settings: settings)
         run(
             .putPool(
                 PoolSpec(
                     name: "p", provider: "cloud", region: "r", accelerator: "GB200",
                     node: NodeShape(gpus: 4, cpuMillis: 144_000, memoryMiB: 983_040),
-                    topology: .counts(blocks: 1 + bench.gangs * 5 / 144, domainsPerBlock: 8, nodesPerDomain: 18),
+                    topology: .counts(blocks: 2 + bench.gangs * 5 / 144, domainsPerBlock: 8, nodesPerDomain: 18),
                     priceMicroUSDPerGPUHour: 4_000_000)))
     }
 

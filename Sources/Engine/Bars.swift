@@ -229,6 +229,8 @@ extension Engine {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
         for shape in queue.withMisses { untried.insert(shape) }
+        // What is kept for them may be free, and only quota was wanting.
+        for preemptor in state.preemptors { claims.touch(.job(preemptor)) }
         let all = bars.mayOpenAll
         bars.noteOpened()
         for tenant in bars.lines.indices where !bars.lines[tenant].isEmpty {

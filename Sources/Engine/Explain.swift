@@ -86,7 +86,10 @@ public struct Explanation: Hashable, Sendable {
 
 extension Engine {
     /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed.
-    public mutating func explain(_ job: Job) -> Explanation {
+    public mutating func explain(_ job: Job) -> Explanation { explain(job, seekingVictims: true) }
+
+    /// `seekingVictims`: whether it is worth a search to tell what preemption means for it.
+    mutating func explain(_ job: Job, seekingVictims: Bool) -> Explanation {
         let tier = job.scope(at: now)
         let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
@@ -108,7 +111,7 @@ extension Engine {
                 blockers.add(blocker)
             }
             // Where there is room nobody need leave.
-            if !blockers.contains(where: { $0.reason == .waitingForTurn }) {
+            if seekingVictims && !blockers.contains(where: { $0.reason == .waitingForTurn }) {
                 preemption = preemptionReading(job, laterKey ?? key)
             }
         }

@@ -106,7 +106,7 @@ extension Engine {
     /// For how long it waited and what stood in the way last, as far as there is room for it.
     private mutating func maxWaitWords(_ job: Job) -> String {
         var words = "It was queued for \(job.spec.maxWaitSeconds ?? 0) seconds, its maxWaitSeconds."
-        for sentence in explain(job).sentences(of: job) {
+        for sentence in explain(job, seekingVictims: false).sentences(of: job) {
             if words.utf8.count + 1 + sentence.utf8.count > Bounds.messageBytes { break }
             words += " " + sentence
         }

@@ -16,7 +16,9 @@ struct NumberBag {
     }
 
     mutating func remove(_ number: JobNumber) {
-        guard let place = places.removeValue(forKey: number), let last = numbers.popLast(), last != number else { return }
+        guard let place = places.removeValue(forKey: number), let last = numbers.popLast(), last != number else {
+            return
+        }
         numbers[place] = last
         places[last] = place
     }

@@ -176,7 +176,9 @@ extension Engine {
         return candidates.filter { candidate in
             var parts = TakenUse()
             parts.add(state.usage(of: candidate.holds), 1, of: candidate.tenant, state.tenants)
-            if let keeps = candidate.keeps { parts.add(state.usage(of: keeps), -1, of: candidate.tenant, state.tenants) }
+            if let keeps = candidate.keeps {
+                parts.add(state.usage(of: keeps), -1, of: candidate.tenant, state.tenants)
+            }
             guard let pool = candidate.holds.parts.first(where: { rules.pools.contains($0.pool.index) })?.pool.index
             else { return false }
             let relation = relation(rules, to: candidate.tenant, pool: pool, without: taken)
@@ -195,7 +197,9 @@ extension Engine {
                 evictions[candidate.tenant] = known + 1
             }
             taken.add(state.usage(of: candidate.holds), 1, of: candidate.tenant, state.tenants)
-            if let keeps = candidate.keeps { taken.add(state.usage(of: keeps), -1, of: candidate.tenant, state.tenants) }
+            if let keeps = candidate.keeps {
+                taken.add(state.usage(of: keeps), -1, of: candidate.tenant, state.tenants)
+            }
             return true
         }
     }

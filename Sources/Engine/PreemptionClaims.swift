@@ -83,20 +83,23 @@ extension Engine {
         return taken
     }
 
-    /// Counts for quotas what those hold that leave as given back (`sign` 1), or no more (-1); so also what is kept for a job.
+    /// Counts for quotas what those hold that leave as given back (`sign` 1), or no more (-1). For an owner of a kept place so also
+    /// that place, and not what those hold that leave for it.
     mutating func discountPreemption(of owner: Job?, _ sign: Int128) {
         if bars.quotas.isEmpty { return }
         if let owner, let place = owner.keptPlace { charge(place, to: tenant(of: owner), -sign) }
         var changes: [(TenantSlot, Placement, Placement?)] = []
-        forEachLeaving { changes.append(($0, $1, $2)) }
+        forEachLeaving(but: owner?.number) { changes.append(($0, $1, $2)) }
         for (slot, holds, keeps) in changes {
             charge(holds, to: slot, -sign)
             if let keeps { charge(keeps, to: slot, sign) }
         }
     }
 
-    private func forEachLeaving(_ body: (TenantSlot, _ holds: Placement, _ keeps: Placement?) -> Void) {
-        for (_, jobs) in preemption.leaving {
+    private func forEachLeaving(
+        but owner: JobNumber? = nil, _ body: (TenantSlot, _ holds: Placement, _ keeps: Placement?) -> Void
+    ) {
+        for (by, jobs) in preemption.leaving where by != owner {
             for number in jobs {
                 guard let job = state.jobs[number], let holds = job.life.placement, let eviction = job.life.eviction
                 else { continue }

@@ -80,7 +80,8 @@ extension PreemptionReading {
             return "No job that it may displace now would make room for it: those are of higher or equal priority, not "
                 + "preemptible, protected, within their least run time, or too small together."
         case .gaveUp:
-            return "The search for jobs that it may displace was cut short before one was found; it goes on when something "
+            return
+                "The search for jobs that it may displace was cut short before one was found; it goes on when something "
                 + "changes."
         }
     }

@@ -79,7 +79,11 @@ extension Engine {
             // Together they are more than may be taken: now only as many as may, whichever of them go.
             rules.usage = usage(of: gang, most: true)
             result = search(allowed(found.all, rules), rules, lifted)
-            if case .found(let plan) = result { result = isAllowed(plan, rules) ? result : .gaveUp } else { result = .gaveUp }
+            if case .found(let plan) = result {
+                result = isAllowed(plan, rules) ? result : .gaveUp
+            } else {
+                result = .gaveUp
+            }
         }
         if case .impossible = result, found.isCut { result = .gaveUp }
         return PreemptionAnswer(result: result, until: found.until)
@@ -176,7 +180,9 @@ extension Engine {
             all += room[target.pool]
             leastOfAll = min(leastOfAll, rules.gang.leastMilli(target: at))
         }
-        func isEnough(_ pool: Int) -> Bool { isSplit ? all >= leastOfAll : need[pool].map { room[pool] >= $0 } ?? false }
+        func isEnough(_ pool: Int) -> Bool {
+            isSplit ? all >= leastOfAll : need[pool].map { room[pool] >= $0 } ?? false
+        }
         if rules.gang.targets.contains(where: { isEnough($0.pool) }) { return 0 }
         for (at, candidate) in candidates.enumerated() {
             for (sign, held) in [(1, candidate.holds), (-1, candidate.keeps ?? .none)] {

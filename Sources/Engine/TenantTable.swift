@@ -249,7 +249,9 @@ public struct TenantTable: Sendable {
     // MARK: Images
 
     var image: [TenantImage?] {
-        records.map { record in record.map { TenantImage(path: $0.path, spec: $0.spec, meter: $0.meter, evictions: $0.evictions) } }
+        records.map { record in
+            record.map { TenantImage(path: $0.path, spec: $0.spec, meter: $0.meter, evictions: $0.evictions) }
+        }
     }
 
     /// Takes in the tenants of an image, as they are without their jobs. What makes that impossible, in words, or nil.

@@ -56,7 +56,9 @@ private struct PreemptionShadow {
             jobs[number]?.eviction = nil
             jobs[number]?.placement = nil
         case .jobShrunk(let number):
-            guard let eviction = jobs[number]?.eviction, let keeps = eviction.keeps else { return "one shrinks unasked" }
+            guard let eviction = jobs[number]?.eviction, let keeps = eviction.keeps else {
+                return "one shrinks unasked"
+            }
             if reserved[eviction.by] == nil { return "one shrinks for a job that needs it no more" }
             jobs[number]?.placement = keeps
             jobs[number]?.eviction = nil
@@ -225,6 +227,25 @@ extension Placement {
         #expect(fault == nil, "seed \(seed)")
     }
 
+    @Test("An engine started from an image preempts as the live one does from there on", arguments: 1...16)
+    func restart(seed: UInt64) throws {
+        let settings = ReplayTests.settings(seed)
+        var live = EngineHarness(settings: settings)
+        var history = Self.history(seed &+ 42_000)
+        for round in 0..<20 {
+            for _ in 0..<8 { live.run(history.command(live.engine.state)) }
+            var again = try EngineHarness(image: live.engine.state.image, settings: settings, clock: live.clock)
+            let before = live.transactions.count
+            for step in 0..<8 {
+                let command = history.command(live.engine.state)
+                live.run(command)
+                again.run(command)
+                let isSame = live.transactions.dropFirst(before).elementsEqual(again.transactions)
+                try #require(isSame, "seed \(seed) round \(round) step \(step) \(command)")
+            }
+        }
+    }
+
     /// What no settled state has.
     private static func fault(in state: State) -> String? {
         var fault: String?
@@ -247,4 +268,3 @@ extension Placement {
         return fault
     }
 }
-
