@@ -156,6 +156,14 @@ extension BerthAPI {
         try moveJob(call, .release(id: call.parameters[0]))
     }
 
+    func checkpointJob(_ call: Call) throws(ParameterMistake) -> Step {
+        try moveJob(call, .checkpoint(id: call.parameters[0]))
+    }
+
+    func stoppedJob(_ call: Call) throws(ParameterMistake) -> Step {
+        try moveJob(call, .stopped(id: call.parameters[0]))
+    }
+
     private func moveJob(_ call: Call, _ command: Command) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
         if let problem = call.bodyProblem { return .now(problem) }

@@ -81,8 +81,10 @@ extension MetricsPage {
 
         counter("berth_placements_total", "Jobs placed.", reading.work.placements)
         counter(
-            "berth_requeues_total", "Gangs sent back to the queue by a node that went down or was drained.",
+            "berth_requeues_total",
+            "Gangs sent back to the queue by a node that went down or was drained, or by a higher claim.",
             reading.work.requeues)
+        preemption(reading.work)
         samples(
             "berth_jobs_ended_total", "counter", "Jobs ended, by what brought them to their end.",
             EndCause.allCases.map { ([("cause", "\($0.word)")], Int(reading.work.ends[Int($0.rawValue)])) })
@@ -105,6 +107,35 @@ extension MetricsPage {
         gauge(
             "process_start_time_seconds", "Start of the process, Unix time.",
             Int(reading.startedAt.nanoseconds / 1_000_000_000))
+    }
+
+    private mutating func preemption(_ work: WorkCounters) {
+        var asked: [(labels: [(String, String)], value: Int)] = []
+        for kind in PreemptionKind.allCases {
+            let (gangs, surplus) = (work.preemptions[Int(kind.rawValue)], work.shrinks[Int(kind.rawValue)])
+            asked.append(([("kind", "\(kind.word)"), ("of", "gang")], Int(gangs)))
+            asked.append(([("kind", "\(kind.word)"), ("of", "surplus")], Int(surplus)))
+        }
+        samples(
+            "berth_preemptions_total", "counter",
+            "Gangs, and surplus workers of elastic ones, that were asked to leave, by the right of the claim.", asked)
+        counter("berth_preemptions_spared_total", "Those of them that were spared.", work.spared)
+        family(
+            "berth_preemption_lost_gpu_hours_total", "counter",
+            "Work since the last checkpoint that preempted jobs lost, in GPU-hours.")
+        // Thousandths of a GPU times seconds are 5/18 of millionths of GPU-hours.
+        let micro = work.lostMilliSeconds / 18 * 5
+        sample(
+            "berth_preemption_lost_gpu_hours_total", [],
+            "\(micro / 1_000_000).\(String(1_000_000 + micro % 1_000_000).dropFirst())")
+        counter(
+            "berth_preemption_searches_total", "Searches for jobs that could make room for another.",
+            work.preemptionSearches)
+        counter(
+            "berth_preemption_trials_total", "Times that such a search tried to place a gang.", work.preemptionTrials)
+        counter(
+            "berth_preemption_releases_total", "Times that such a search released a gang on trial.",
+            work.preemptionReleases)
     }
 
     /// Those that were put: names that jobs bring are without end.

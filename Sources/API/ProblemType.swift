@@ -243,7 +243,9 @@ extension JobState {
         switch self {
         case .queued: "It is placed as soon as it fits; until then it can be held, released or cancelled."
         case .placed: "A placed job can be started or cancelled."
-        case .running: "A running job can be finished or cancelled."
+        case .running: "A running job can be finished, checkpointed or cancelled."
+        case .preempting:
+            "It is asked to leave: it can be stopped or cancelled, and while it runs finished or checkpointed."
         case .succeeded, .failed, .cancelled: "It has ended, and nothing more changes it."
         }
     }

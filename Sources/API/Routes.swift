@@ -7,6 +7,7 @@ public enum Operation: String, CaseIterable, Sendable {
     case index, openAPI, metrics, livez, readyz, healthz
     case submitJob, submitBatch, listJobs, getJob, cancelJob, startJob, finishJob, holdJob, releaseJob
     case getArray, cancelArray
+    case checkpointJob, stoppedJob
     case listPriorityClasses, getPriorityClass, putPriorityClass, deletePriorityClass
     case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
@@ -35,6 +36,8 @@ public enum RouteTable {
         (.post, "/v1/jobs/{id}:release", .releaseJob),
         (.get, "/v1/arrays/{id}", .getArray),
         (.post, "/v1/arrays/{id}:cancel", .cancelArray),
+        (.post, "/v1/jobs/{id}:checkpoint", .checkpointJob),
+        (.post, "/v1/jobs/{id}:stopped", .stoppedJob),
         (.get, "/v1/priority-classes", .listPriorityClasses),
         (.get, "/v1/priority-classes/{name}", .getPriorityClass),
         (.put, "/v1/priority-classes/{name}", .putPriorityClass),

@@ -25,6 +25,8 @@ extension BerthAPI {
         case .releaseJob: try releaseJob(call)
         case .getArray: try getArray(call)
         case .cancelArray: try cancelArray(call)
+        case .checkpointJob: try checkpointJob(call)
+        case .stoppedJob: try stoppedJob(call)
         case .listPriorityClasses: try listPriorityClasses(call)
         case .getPriorityClass: try getPriorityClass(call)
         case .putPriorityClass: try putPriorityClass(call)

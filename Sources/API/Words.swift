@@ -28,6 +28,7 @@ extension RequeueCause {
         switch self {
         case .nodeDown: "nodeDown"
         case .nodeDraining: "nodeDraining"
+        case .preempted: "preempted"
         }
     }
 }
@@ -66,6 +67,27 @@ extension PreemptionPolicy {
         switch self {
         case .never: "never"
         case .lower: "lower"
+        }
+    }
+}
+
+extension PreemptionKind {
+    var word: StaticString {
+        switch self {
+        case .priority: "priority"
+        case .reclaim: "reclaim"
+        case .fairShare: "fairShare"
+        }
+    }
+}
+
+extension PreemptionReading {
+    var word: StaticString {
+        switch self {
+        case .inProgress: "inProgress"
+        case .possible: "possible"
+        case .impossible: "impossible"
+        case .gaveUp: "gaveUp"
         }
     }
 }

@@ -33,7 +33,10 @@ extension Engine {
         case .nodeChanged(let slot, let node, let nodeState):
             state.setNode(node, of: slot, to: nodeState)
             packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
-            if nodeState != .ready { claims.suspect(node..<node + 1, of: slot.index) }
+            if nodeState != .ready {
+                claims.suspect(node..<node + 1, of: slot.index)
+                preemption.touchAll()
+            }
             if nodeState == .ready {
                 grown.insert(slot.index)
                 claims.touch(node..<node + 1, of: slot.index)
@@ -80,6 +83,7 @@ extension Engine {
                 life.isEarly = false
                 life.unmet = 0
                 life.awaitsTurn = false
+                life.eviction = nil
                 life.forgetPromises()
             }
             leave(before)
@@ -98,10 +102,13 @@ extension Engine {
                 life.placement = nil
                 life.requeues += 1
                 life.lastRequeue = cause
+                life.eviction = nil
+                if cause == .preempted { life.preemptions += 1 }
             }
             leave(before)
             if let job = state.jobs[number], let shape = enterQueue(job) { untried.insert(shape) }
             work.requeues += 1
+            if cause == .preempted { work.noteLoss(of: before, before.life.placement?.gpuMilli ?? 0, at: at) }
         case .jobForgotten(let number):
             if let job = state.jobs[number] { state.remove(job) }
             precondition(ended.first == number, "jobs are forgotten in the order in which they ended")
@@ -147,7 +154,64 @@ extension Engine {
                 state.arrays.noteTurn(of: job)
                 noteTurns(of: job)
             }
+        case .jobPreempting, .jobSpared, .jobShrunk, .jobCheckpointed: applyPreemption(fact, at: at)
         }
+    }
+
+    private mutating func applyPreemption(_ fact: Fact, at: Timestamp) {
+        switch fact {
+        case .jobPreempting(let number, let eviction):
+            let before = change(number) { life in
+                life.eviction = eviction
+                if eviction.keeps == nil { life.state = .preempting }
+            }
+            let kind = Int(eviction.kind.rawValue)
+            if eviction.keeps == nil {
+                state.tenants.countEviction(tenant(of: before), at: at)
+                work.preemptions[kind] += 1
+            } else {
+                work.shrinks[kind] += 1
+            }
+        case .jobSpared(let number):
+            change(number) { life in
+                life.eviction = nil
+                if life.state == .preempting { life.state = life.startedAt == nil ? .placed : .running }
+            }
+            work.spared += 1
+        case .jobShrunk(let number):
+            guard let before = state.jobs[number], let placement = before.life.placement,
+                let keeps = before.life.eviction?.keeps
+            else { preconditionFailure("a job shrinks that was not asked to") }
+            replacePlacement(of: number, with: keeps, at: at)
+            change(number) { $0.eviction = nil }
+            work.noteLoss(of: before, placement.gpuMilli - keeps.gpuMilli, at: at)
+        case .jobCheckpointed(let number):
+            change(number) { $0.checkpointedAt = at }
+        default: preconditionFailure("not a fact of preemption")
+        }
+    }
+
+    /// Lets a job that holds capacity hold another placement, all counts with it.
+    mutating func replacePlacement(of number: JobNumber, with placement: Placement, at: Timestamp) {
+        guard let end = limitEnd(of: number), let old = change(number, { $0.placement = placement }).life.placement,
+            let job = state.jobs[number]
+        else { preconditionFailure("a job without a place is given another") }
+        packer.give(old)
+        packer.take(placement)
+        occupancy.remove(old, of: number, until: end)
+        occupancy.add(placement, of: number, until: end)
+        noteUse(old, of: job, -1)
+        noteUse(placement, of: job, 1)
+        noteGiven(old)
+        noteCapacity()
+    }
+
+    /// Takes note that what a placement held was given back.
+    private mutating func noteGiven(_ placement: Placement) {
+        for (at, part) in placement.parts.enumerated() {
+            for run in placement.runRange(at) { claims.touch(placement.runs[run].nodes, of: part.pool.index) }
+        }
+        placement.forEachPool { grown.insert($0.index) }
     }
 
     /// Takes note that others may be ahead of those for whom nodes are kept.
@@ -184,8 +248,33 @@ extension Engine {
         var life = job.life
         life.revision = state.revision
         body(&life)
-        state.replace(job, with: job.with(life))
+        let changed = job.with(life)
+        state.replace(job, with: changed)
+        notePreemption(from: job, to: changed)
         return job
+    }
+
+    /// Takes note of what a change of a job means for those that preempt and those that give way. The state knows it already.
+    mutating func notePreemption(from before: Job?, to after: Job) {
+        preemption.moveHolder(from: before, to: after, protectedAfter: settings.preemptionsBeforeProtection)
+        let (old, new) = (before?.life.eviction, after.life.eviction)
+        if old != new {
+            preemption.moveEviction(of: after.number, from: old, to: new)
+            if let new { timers.set(Timer(at: new.deadline, number: after.number, kind: .eviction)) }
+            if old != nil { timers.unset(.eviction, isSet: waiting.isSet) }
+            if let old { claims.touch(old.by) }
+            if !preemption.isAnyoneLeaving { for preemptor in state.preemptors { preemption.touch(preemptor) } }
+            if before == nil, let new { preemption.touch(new.by) }
+        }
+        let (was, kept) = (before?.keptPlace, after.keptPlace)
+        if was == kept { return }
+        // What is kept for a preemptor counts for its quota, or others would take that meanwhile.
+        if let was {
+            charge(was, to: tenant(of: after), -1)
+            bars.noteRelease()
+        }
+        if let kept { charge(kept, to: tenant(of: after), 1) }
+        if kept == nil || before == nil { preemption.touch(after.number) }
     }
 
     mutating func noteDemand(_ spec: JobSpec) {
@@ -223,11 +312,8 @@ extension Engine {
             if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {
                 occupancy.remove(placement, of: job.number, until: end)
             }
-            for (at, part) in placement.parts.enumerated() {
-                for run in placement.runRange(at) { claims.touch(placement.runs[run].nodes, of: part.pool.index) }
-            }
             noteUse(placement, of: job, -1)
-            placement.forEachPool { grown.insert($0.index) }
+            noteGiven(placement)
             noteCapacity()
         }
     }

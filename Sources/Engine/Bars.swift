@@ -106,7 +106,7 @@ struct Bars {
         return all.filter { $0.least <= left }
     }
 
-    fileprivate mutating func noteOpened() {
+    mutating func noteOpened() {
         mayOpen = false
         mayOpenAll = false
     }
@@ -283,6 +283,8 @@ extension Engine {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
         for shape in queue.partlyClosed { untried.insert(shape) }
+        // What is kept for them may be free, and only quota was wanting.
+        for preemptor in state.preemptors { claims.touch(preemptor) }
         let all = bars.mayOpenAll
         bars.noteOpened()
         var above = QuotaTree.Above()
@@ -309,6 +311,11 @@ extension Engine {
         let slot = tenant(of: job)
         fairShare.note(slot)
         if sign < 0 { bars.noteRelease() }
+        charge(placement, to: slot, sign)
+    }
+
+    /// Counts a placement for a tenant's quota (`sign` 1), or no more (-1).
+    mutating func charge(_ placement: Placement, to slot: TenantSlot, _ sign: Int128) {
         guard !bars.quotas.isEmpty else { return }
         let parts = state.usage(of: placement)
         for (unit, accelerator) in bars.quotas.accelerators.enumerated() {
@@ -320,7 +327,7 @@ extension Engine {
 
 extension PoolUsage {
     /// What it takes of an accelerator in thousandths of a GPU, or of the price of all for -1.
-    fileprivate func amount(_ number: Int) -> Int128 {
+    func amount(_ number: Int) -> Int128 {
         number < 0 ? usage.price : number == accelerator ? Int128(usage.gpuMilli) : 0
     }
 }

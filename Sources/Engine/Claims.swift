@@ -63,8 +63,8 @@ struct Claims {
     /// Owners of which some nodes may accept no work any more.
     private var suspects: [ClaimOwner] = []
 
-    /// Claims of jobs.
-    var jobs: Int { all.count }
+    /// Claims of jobs that wait for others to end.
+    private(set) var scheduled = 0
 
     var isEmpty: Bool { all.isEmpty }
 
@@ -107,6 +107,7 @@ struct Claims {
     /// Adds a claim and returns the nodes that nobody kept before. Precondition: its owner has none.
     fileprivate mutating func add(_ claim: Claim) -> [NodeSpan] {
         all.insert(claim, at: place(of: claim.owner))
+        if claim.openUntil != nil { scheduled += 1 }
         for span in claim.spans {
             while counts.count <= span.pool { counts.append([]) }
             let missing = span.nodes.upperBound - counts[span.pool].count
@@ -122,6 +123,7 @@ struct Claims {
         guard let at = index(of: owner) else { return [] }
         let freed = alone(all[at])
         let claim = all.remove(at: at)
+        if claim.openUntil != nil { scheduled -= 1 }
         for span in claim.spans { for node in span.nodes { counts[span.pool][node] -= 1 } }
         refreshOpen(claim)
         touched.removeAll { $0 == owner }
@@ -167,8 +169,9 @@ struct Claims {
 
     mutating func forgetFresh() { fresh.removeAll() }
 
+    /// Takes note that something else stands in an owner's way no more.
     mutating func touch(_ owner: JobNumber) {
-        if !touched.contains(.job(owner)) { touched.append(.job(owner)) }
+        if index(of: .job(owner)) != nil && !touched.contains(.job(owner)) { touched.append(.job(owner)) }
     }
 
     mutating func touchAll() { touched = all.map(\.owner) }
@@ -283,11 +286,21 @@ extension Engine {
     mutating func placeOwner(_ number: JobNumber, of shape: ShapeIndex, mayPlace: Bool, at: Timestamp) -> Try {
         // It may have been placed meanwhile, or have lost its place to one ahead of it.
         guard let job = state.jobs[number], job.isOpen, job.life.reservation != nil else { return .passed }
+        // What is kept for it counts for its tenant's quota already.
+        let kept = job.keptPlace
+        if let kept { charge(kept, to: tenant(of: job), -1) }
+        let found = findForOwner(job, of: shape)
+        if let kept { charge(kept, to: tenant(of: job), 1) }
+        guard let found else { return .passed }
+        return mayPlace ? .placed(place(number, found.placement, found.broken, at: at)) : .left
+    }
+
+    private mutating func findForOwner(_ job: Job, of shape: ShapeIndex) -> (placement: Placement, broken: [JobNumber])?
+    {
         let gang = gang(of: shape)
         let closed = closedPools(tenant(of: job), gang)
-        if closed.isAll { return .passed }
+        if closed.isAll { return nil }
         work.tries += 1
-        guard let (placement, broken) = find(gang, shape, closed, tenant(of: job), number) else { return .passed }
-        return mayPlace ? .placed(place(number, placement, broken, at: at)) : .left
+        return find(gang, shape, closed, tenant(of: job), job.number)
     }
 }

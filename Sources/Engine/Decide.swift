@@ -13,6 +13,8 @@ extension Engine {
         case .finish(let id, let end, let message): return finish(id, end, message: message, at: at)
         case .hold(let id): return hold(id, at: at)
         case .release(let id): return release(id, at: at)
+        case .checkpoint(let id): return checkpoint(id, at: at)
+        case .stopped(let id): return stopped(id, at: at)
         case .putPriorityClass(let spec): return putPriorityClass(spec, at: at)
         case .deletePriorityClass(let name): return deletePriorityClass(name, at: at)
         case .putPool(let spec): return putPool(spec, at: at)
@@ -133,7 +135,7 @@ extension Engine {
     private mutating func finish(_ id: String, _ end: JobEnd, message: String, at: Timestamp) -> Outcome {
         guard let job = state.jobs[id] else { return .refused(.jobNotFound(id: id)) }
         if job.state == end.state && job.life.message == message { return .job(job, created: false) }
-        guard job.state == .running else {
+        guard job.isRunning else {
             return .refused(.illegalTransition(id: id, state: job.state, action: "finish"))
         }
         return self.end(job, end, message: message, at: at)
@@ -227,7 +229,7 @@ extension Engine {
         if after == before { return .node(slot, node: node, after) }
         emit(.nodeChanged(slot: slot, node: node, state: after), at: at)
         switch action {
-        case .down: requeue(on: node, of: slot, [.placed, .running], cause: .nodeDown, at: at)
+        case .down: requeue(on: node, of: slot, [.placed, .running, .preempting], cause: .nodeDown, at: at)
         // What runs may finish; what has not started loses nothing by going elsewhere now.
         case .drain: requeue(on: node, of: slot, [.placed], cause: .nodeDraining, at: at)
         case .cordon, .uncordon, .up: break

@@ -43,6 +43,16 @@ public struct EngineSettings: Hashable, Sendable {
     /// Whether jobs behind one that does not fit now may be placed before it. What its tenant's rules keep from all pools holds nobody up in
     /// any case.
     public var overtaking = true
+    /// How long a job that must leave for a higher claim may take to stop; 0 to take its place at once.
+    public var preemptionGraceSeconds = 30
+    /// Gangs of one tenant that may be asked to leave in one hour of the clock.
+    public var evictionsPerTenantAndHour = 1000
+    /// A job that was preempted so often is left in peace.
+    public var preemptionsBeforeProtection = 3
+    /// Gangs that one search for victims chooses from, the least lost work first.
+    public var preemptionCandidates = 16_384
+    /// Times that gangs are released or put back on trial before a command leaves further searches for victims to the next.
+    public var preemptionReleasesPerCommand = 4096
 
     public init() {}
 }
@@ -83,6 +93,8 @@ public struct Engine: ~Copyable {
     var untried = IndexSet()
     /// Whether the command has gone through the queue.
     var hasScheduled = false
+    /// Whether victims may be sought now.
+    var mayPreempt = false
     /// Whether blocked jobs may be left for which no place was sought yet.
     var seeksMore = false
     /// What the command may still give back on trial.
@@ -92,6 +104,7 @@ public struct Engine: ~Copyable {
     var occupancy = Occupancy()
     var fairShare = FairShare()
     var bars = Bars()
+    var preemption = Preemption()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
@@ -106,10 +119,15 @@ public struct Engine: ~Copyable {
         queue = Queue(assumedRuntimeSeconds: settings.assumedRuntimeSeconds)
     }
 
-    /// Whether `Command.resume` would go on with placements or gates that the last command left.
-    public var hasPendingWork: Bool { hasUntried || hasUnsettledGates }
+    /// Whether `Command.resume` would go on with placements, gates or preemption that the last command left.
+    public var hasPendingWork: Bool { hasPlacementWork || isPreemptionDue }
 
-    var hasUntried: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty }
+    /// Whether there is something to place, or to settle, before anyone is asked to leave.
+    var hasPlacementWork: Bool { hasUntried || hasUnsettledGates }
+
+    var hasUntried: Bool {
+        !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty || !preemption.touched.isEmpty
+    }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
     /// durable before anyone hears of them. Nil where nothing changed.
@@ -122,13 +140,17 @@ public struct Engine: ~Copyable {
         hasScheduled = false
         advance(to: moment)
         let at = now
+        mayPreempt = mayPreempt || mayPreempt(at: at)
         // What time has brought comes before what is asked.
         _ = settleGates(at: at)
         let outcome = outcome(of: command, at: at)
         // A command that has nothing to do with placing may have brought time forward.
-        if hasUntried && !hasScheduled { schedule(at: at) }
+        bars.refresh(state, at: at)
+        if (hasUntried || bars.mayOpen) && !hasScheduled { schedule(at: at) }
         if !hasUntried { claims.forgetFresh() }
-        state.isSettled = !hasUntried && !bars.mayOpen
+        state.isSettled = !hasUntried && !isPreemptionDue && !bars.mayOpen
+        // What is left to the next command is one with this.
+        if !hasPendingWork { mayPreempt = mayPreempt && mayPreempt(at: at) }
         if facts.isEmpty { return (refreshed(outcome), nil) }
         let transaction = Transaction(firstRevision: first, at: at, facts: facts, stateDigest: state.digest)
         return (refreshed(outcome), transaction)
@@ -159,10 +181,28 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var requeues: UInt64 = 0
     /// Starts that were promised before, by how far from it they came, in seconds.
     public internal(set) var predictions = PredictionErrors()
+    /// Gangs, and surplus workers of elastic ones, that were asked to leave, by `PreemptionKind.rawValue`.
+    public internal(set) var preemptions = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)
+    public internal(set) var shrinks = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)
+    /// Those of them that were spared.
+    public internal(set) var spared: UInt64 = 0
+    /// Work since the last checkpoint that preempted jobs lost, in thousandths of a GPU times seconds.
+    public internal(set) var lostMilliSeconds: UInt64 = 0
+    /// Searches for victims, the times that they tried to place a gang, and the gangs that they released for it.
+    public internal(set) var preemptionSearches: UInt64 = 0
+    public internal(set) var preemptionTrials: UInt64 = 0
+    public internal(set) var preemptionReleases: UInt64 = 0
     /// Jobs ended, by `EndCause.rawValue`.
     public internal(set) var ends = [UInt64](repeating: 0, count: EndCause.allCases.count)
 
     public init() {}
+
+    /// What a job lost of its work when so much of its capacity was taken back.
+    mutating func noteLoss(of job: Job, _ gpuMilli: Int, at: Timestamp) {
+        guard let since = job.life.unsavedSince, since < at else { return }
+        let seconds = (Int128(at.nanoseconds) - Int128(since.nanoseconds)) / 1_000_000_000
+        lostMilliSeconds = UInt64(clamping: Int128(lostMilliSeconds) + seconds * Int128(gpuMilli))
+    }
 }
 
 /// How far the first promise of a start was from the start.

@@ -78,6 +78,8 @@ public struct Explanation: Hashable, Sendable {
     /// When it stops waiting for the preferred tier; nil where it does not wait for it.
     public let settlesAt: Timestamp?
     public let blockers: [Blocker]
+    /// What the job takes back from others, or could.
+    public let preemption: PreemptionReading?
 
     /// Whether some pool could hold the job were it empty and all its nodes ready.
     public var couldEverFit: Bool { blockers.contains { $0.reason < .gangTooLarge } }
@@ -85,10 +87,14 @@ public struct Explanation: Hashable, Sendable {
 
 extension Engine {
     /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed.
-    public mutating func explain(_ job: Job) -> Explanation {
+    public mutating func explain(_ job: Job) -> Explanation { explain(job, seekingVictims: true) }
+
+    /// `seekingVictims`: whether it is worth a search to tell what preemption means for it.
+    mutating func explain(_ job: Job, seekingVictims: Bool) -> Explanation {
         let tier = job.scope(at: now)
         let key = ShapeKey(job.spec, asking: tier)
         var blockers: [Blocker] = []
+        var preemption: PreemptionReading?
         if job.state == .queued {
             bars.refresh(state, at: now)
             // What is kept for the job itself is room for it.
@@ -112,12 +118,16 @@ extension Engine {
                 }
                 blockers.add(blocker)
             }
+            // Where there is room nobody need leave.
+            if seekingVictims && !blockers.contains(where: { $0.reason == .waitingForTurn }) {
+                preemption = preemptionReading(job, laterKey ?? key)
+            }
         }
         blockers.sort { $0.reason < $1.reason }
         let settlesAt = job.isOpen && key.isPatient ? job.patienceEnd : nil
         return Explanation(
             gates: job.gates, workers: key.form.groups[key.form.lead].count, tier: tier, settlesAt: settlesAt,
-            blockers: blockers)
+            blockers: blockers, preemption: preemption)
     }
 
     private mutating func blocker(

@@ -96,7 +96,8 @@ struct FairShare {
 
     private func isBefore(_ left: Int, _ right: Int) -> Bool { (shares[left], left) < (shares[right], right) }
 
-    private static func share(
+    /// Dominant share over weight, in 2^-40 of the fleet.
+    static func share(
         _ record: TenantRecord, _ supply: Usage, _ policy: FairSharePolicy, at moment: Timestamp
     ) -> UInt64 {
         let claims = record.meter.claims(at: moment, record.usage, policy)

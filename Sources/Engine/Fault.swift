@@ -26,11 +26,13 @@ extension Engine {
             if job.life.isGated { return "job \(job.id) is behind a gate" }
             return fault(of: placement, for: job) ?? faultOfNodes(placement)
         case .jobStarted(let number): return fault(of: number, .placed)
-        case .jobEnded(let number, .cancelled, .caller, _): return fault(of: number, .queued, .placed, .running)
-        case .jobEnded(let number, _, .caller, _): return fault(of: number, .running)
+        case .jobEnded(let number, .cancelled, .caller, _):
+            return fault(of: number, .queued, .placed, .running, .preempting)
+        case .jobEnded(let number, _, .caller, _): return faultOfRun(number)
         case .jobEnded(let number, .failed, _, _): return fault(of: number, .queued)
         case .jobEnded(let number, _, let cause, _): return "job number \(number.value) ends well by \(cause)"
-        case .jobRequeued(let number, _): return fault(of: number, .placed, .running)
+        case .jobRequeued(let number, .preempted): return fault(of: number, .preempting)
+        case .jobRequeued(let number, _): return fault(of: number, .placed, .running, .preempting)
         case .jobForgotten(let number):
             if isAwaited(number) { return "others wait for job number \(number.value)" }
             return ended.first == number ? nil : "job number \(number.value) is not next to go"
@@ -70,7 +72,45 @@ extension Engine {
                 return "the turn of job number \(number.value) has not come"
             }
             return nil
+        case .jobPreempting(let number, let eviction):
+            if let fault = fault(of: number, .placed, .running) { return fault }
+            return state.jobs[number].flatMap { fault(of: eviction, for: $0) }
+        case .jobSpared(let number):
+            return faultOfEviction(number) { _ in true }
+        case .jobShrunk(let number):
+            return faultOfEviction(number) { $0.keeps != nil }
+        case .jobCheckpointed(let number): return faultOfRun(number)
         }
+    }
+
+    private func faultOfRun(_ number: JobNumber) -> String? {
+        if let fault = fault(of: number, .running, .preempting) { return fault }
+        return state.jobs[number].flatMap { $0.isRunning ? nil : "job \($0.id) does not run" }
+    }
+
+    private func faultOfEviction(_ number: JobNumber, _ isSuch: (Eviction) -> Bool) -> String? {
+        guard let job = state.jobs[number] else { return "there is no job number \(number.value)" }
+        return job.life.eviction.map(isSuch) ?? false ? nil : "job \(job.id) was not asked to leave so"
+    }
+
+    /// What keeps something from being taken back from a job that is placed or runs.
+    private func fault(of eviction: Eviction, for job: Job) -> String? {
+        if job.life.eviction != nil { return "job \(job.id) is asked to leave already" }
+        if !(Bounds.moments ~= eviction.deadline) { return "job \(job.id) is to leave out of time" }
+        guard let keeps = eviction.keeps, let placement = job.life.placement else { return nil }
+        return fault(of: keeps, within: placement, for: job)
+    }
+
+    /// What keeps a job from going on with a part of its place.
+    func fault(of kept: Placement, within placement: Placement, for job: Job) -> String? {
+        if let fault = faultOfForm(kept, job) ?? fault(ofRules: kept, for: job) { return fault }
+        let isWithin = kept.parts.allSatisfy { part in
+            placement.parts.contains { $0.group == part.group && $0.pool == part.pool && $0.need == part.need }
+        }
+        guard isWithin else { return "job \(job.id) is to go on elsewhere" }
+        packer.give(placement)
+        defer { packer.take(placement) }
+        return packer.canTake(kept) ? nil : "job \(job.id) is to go on where it is not"
     }
 
     /// What keeps a place from being kept for a job.

@@ -82,6 +82,9 @@ extension Engine {
             return 0
         case .maxWait: return fail(job, .maxWait, maxWaitWords(job), at: at)
         case .deadline: return fail(job, .deadlineMissed, job.deadlineWords, at: at)
+        case .eviction:
+            if let eviction = job.life.eviction { emit(departure(of: job, eviction), at: at) }
+            return 0
         }
     }
 
@@ -108,7 +111,7 @@ extension Engine {
     /// For how long it waited and what stood in the way last, as far as there is room for it.
     private mutating func maxWaitWords(_ job: Job) -> String {
         var words = "It was queued for \(job.spec.maxWaitSeconds ?? 0) seconds, its maxWaitSeconds."
-        for sentence in explain(job).sentences(of: job) {
+        for sentence in explain(job, seekingVictims: false).sentences(of: job) {
             if words.utf8.count + 1 + sentence.utf8.count > Bounds.messageBytes { break }
             words += " " + sentence
         }

@@ -14,8 +14,13 @@ extension Engine {
                 return "a worker of job \(job.id) takes what it does not need"
             }
         }
-        if let fault = faultOfCounts(placement, job) ?? faultOfDistance(placement, job) { return fault }
+        if let fault = fault(ofRules: placement, for: job) { return fault }
         return packer.canTake(placement) ? nil : "the place of job \(job.id) is not free"
+    }
+
+    /// What rule of a job a placement of its form breaks.
+    func fault(ofRules placement: Placement, for job: Job) -> String? {
+        faultOfCounts(placement, job) ?? faultOfDistance(placement, job)
     }
 
     /// What keeps `placement` from being one of `job`, wherever it is, even in a pool that is no more: parts by group and
@@ -115,7 +120,7 @@ extension Engine {
     }
 
     /// The smallest tier that holds all of a placement. Precondition: it has parts, and their pools exist.
-    private func tier(of placement: Placement) -> Tier {
+    func tier(of placement: Placement) -> Tier {
         let first = places[placement.parts[0].pool.index]
         var tier = Tier.node
         for part in placement.parts where part.pool != placement.parts[0].pool {

@@ -11,6 +11,8 @@ struct QuotaTree {
     struct Cell {
         var parent = 0
         var nominal: Int128 = 0
+        /// Its own and that of all below it, whether they lend it or not.
+        var owned: Int128 = 0
         /// As far as it may go beyond its own; `unlimited` for all that is idle.
         var borrowLimit = QuotaTree.unlimited
         /// Its own and what those below it put into its pot.
@@ -54,6 +56,7 @@ struct QuotaTree {
         for number in accelerators {
             var unit = [Cell](repeating: Cell(), count: records.count)
             var below = [Int128](repeating: 0, count: records.count)
+            let promised = Self.promised(number, state)
             var assigned: Int128 = 0
             for slot in order {
                 guard let record = records[slot] else { continue }
@@ -68,18 +71,34 @@ struct QuotaTree {
                 }
                 unit[slot].borrowLimit = quota?.borrowLimit.map { Int128($0) * factor } ?? Self.unlimited
                 unit[slot].subtree += unit[slot].nominal
+                unit[slot].owned += unit[slot].nominal
                 if let lend = quota?.lendLimit { unit[slot].kept = max(0, unit[slot].subtree - Int128(lend) * factor) }
-                let total = number < 0 ? record.usage.price : Int128(record.gpuMilli(ofAccelerator: number))
+                let held = number < 0 ? record.usage.price : Int128(record.gpuMilli(ofAccelerator: number))
+                let total = held + promised[slot]
                 unit[slot].used += total - below[slot]
                 if slot == 0 { continue }
                 let parent = record.info.parent.index
                 assigned += unit[slot].nominal
+                unit[parent].owned += unit[slot].owned
                 unit[parent].subtree += unit[slot].subtree - unit[slot].kept
                 unit[parent].used += max(0, unit[slot].used - unit[slot].kept)
                 below[parent] += total
             }
             cells.append(unit)
         }
+    }
+
+    /// What is kept of a unit for jobs for which others leave, by slot, with all below it: it counts as used.
+    private static func promised(_ number: Int, _ state: State) -> [Int128] {
+        var promised = [Int128](repeating: 0, count: state.tenants.records.count)
+        for preemptor in state.preemptors {
+            guard let job = state.jobs[preemptor], let placement = job.life.reservation?.placement,
+                let slot = state.tenants.slot(of: job.spec.tenant)
+            else { continue }
+            let amount = state.usage(of: placement).reduce(Int128(0)) { $0 + $1.amount(number) }
+            state.tenants.path(from: slot) { promised[$0.index] += amount }
+        }
+        return promised
     }
 
     /// Nil for an accelerator that no pool has.

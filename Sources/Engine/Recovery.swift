@@ -60,7 +60,12 @@ extension Engine {
         claims.suspectAll()
         state.isSettled = image.isSettled
         triesAll = !image.isSettled
+        mayPreempt = !image.isSettled
+        // What was given back on kept nodes and not yet looked at is not in the image.
+        if image.isSettled { preemption.forgetTouched() } else { claims.touchAll() }
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
+        bars.refresh(state, at: now)
+        if image.isSettled { bars.noteOpened() }
         barClosedLines()
     }
 
@@ -96,10 +101,13 @@ extension Engine {
         case .queued:
             if job.life.placement != nil { return "job \(job.id) waits and has a place" }
             if let reservation = job.life.reservation, let fault = fault(of: reservation, for: job) { return fault }
-        case .placed, .running:
+        case .placed, .running, .preempting:
             guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
             if let fault = fault(of: placement, for: job) { return fault }
             packer.take(placement)
+            if let keeps = job.life.eviction?.keeps, let fault = fault(of: keeps, within: placement, for: job) {
+                return fault
+            }
             if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {
                 occupancy.add(placement, of: job.number, until: end)
             }
@@ -112,6 +120,7 @@ extension Engine {
         state.insert(job)
         if job.state == .queued { enterQueue(job) }
         if let reservation = job.life.reservation { keep(reservation, for: job) }
+        notePreemption(from: nil, to: job)
         return nil
     }
 

@@ -16,8 +16,8 @@ extension Engine {
         hasScheduled = true
         guard settleGates(at: at) else { return }
         // With no budget at all, callers would resume for ever.
-        var budget = max(1, settings.placementsPerCommand)
-        var runs = Self.runsPerCommand
+        var budget = PassBudget(placements: max(1, settings.placementsPerCommand), runs: Self.runsPerCommand)
+        preemption.releases = 0
         repeat {
             work.passes += 1
             trimIndexes()
@@ -33,10 +33,8 @@ extension Engine {
                         candidates.insert(now)
                         continue
                     }
-                    switch placeOwner(owner, of: next.shape, mayPlace: budget > 0 && runs > 0, at: at) {
-                    case .placed(let written):
-                        budget -= 1
-                        runs -= written
+                    switch placeOwner(owner, of: next.shape, mayPlace: !budget.isUsedUp, at: at) {
+                    case .placed(let written): budget.notePlacement(written)
                     case .left: return leave(next, and: candidates)
                     case .passed, .missed: break
                     }
@@ -49,10 +47,8 @@ extension Engine {
                     candidates.insert(Attempt(key: first.key, shape: next.shape))
                     continue
                 }
-                switch place(first, of: next.shape, mayPlace: budget > 0 && runs > 0, at: at) {
-                case .placed(let written):
-                    budget -= 1
-                    runs -= written
+                switch place(first, of: next.shape, mayPlace: !budget.isUsedUp, at: at) {
+                case .placed(let written): budget.notePlacement(written)
                 case .left: return leave(next, and: candidates)
                 case .passed: break
                 case .missed:
@@ -63,6 +59,11 @@ extension Engine {
                 // What is kept no longer is open to those behind at once, or a small budget would place others.
                 gatherCandidates(into: &candidates)
             }
+            settlePreemptions(at: at)
+            // Nobody is asked to leave while there may be room.
+            if hasPlacementWork { continue }
+            guard preempt(&budget, at: at) else { return }
+            if hasPlacementWork { continue }
             seekPlaces(at: at)
         } while hasPendingWork
     }

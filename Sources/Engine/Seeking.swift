@@ -15,7 +15,7 @@ extension Engine {
     /// Seeks places for those that may have one kept and have none, in order, and again for those that may have a better one.
     mutating func seekPlaces(at: Timestamp) {
         guard settings.reservations > 0 else { return }
-        seeksMore = queue.busy > 0 && claims.jobs < settings.reservations
+        seeksMore = queue.busy > 0 && claims.scheduled < settings.reservations
         for _ in 0..<Self.searchesPerPass {
             guard maySearch(at: at), releasesLeft > 0 else { return }
             if let number = dueReservation(at: at) {
@@ -34,7 +34,7 @@ extension Engine {
 
     /// When places are sought next whatever happens until then.
     var searchDue: Timestamp? {
-        guard settings.reservations > 0, claims.jobs > 0 else { return nil }
+        guard settings.reservations > 0, claims.scheduled > 0 else { return nil }
         let pause = Timestamp(nanoseconds: state.searchedAt.nanoseconds + pauseNanoseconds)
         if seeksMore { return pause }
         let due = claims.all.compactMap { claim in reservation(of: claim).flatMap { dueAt($0, isSuspect: false) } }
@@ -42,10 +42,10 @@ extension Engine {
         return due.map { max($0, pause) }
     }
 
-    private var pauseNanoseconds: Int64 { Int64(settings.searchPauseMilliseconds) * 1_000_000 }
+    var pauseNanoseconds: Int64 { Int64(settings.searchPauseMilliseconds) * 1_000_000 }
 
     private func maySearch(at: Timestamp) -> Bool {
-        claims.jobs == 0 || at.nanoseconds >= state.searchedAt.nanoseconds + pauseNanoseconds
+        claims.scheduled == 0 || at.nanoseconds >= state.searchedAt.nanoseconds + pauseNanoseconds
     }
 
     private func reservation(of claim: Claim) -> Reservation? {
@@ -119,7 +119,7 @@ extension Engine {
         refreshShares()
         bars.refresh(state, at: now)
         guard let (turn, shape) = nextBlocked(at: at), let job = state.jobs[turn.number] else { return false }
-        if claims.jobs >= settings.reservations {
+        if claims.scheduled >= settings.reservations {
             guard let last = lastKept(), turn.isAbove(last) else { return false }
             emit(.jobUnreserved(number: last.number), at: at)
         }

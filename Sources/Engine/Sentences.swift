@@ -3,9 +3,10 @@
 public import Model
 
 extension Explanation {
-    /// One for each gate, then one for each reason, nearest to a place first.
+    /// One for each gate, then one for each reason, nearest to a place first, then one for preemption.
     public func sentences(of job: Job) -> [String] {
         gates.map(\.sentence) + (blockers.isEmpty ? [Self.noPools] : blockers.map { sentence($0, of: job) })
+            + (preemption.map { [$0.sentence] } ?? [])
     }
 
     public static let noPools = "The fleet has no pool. PUT /v1/pools/{name} adds one."

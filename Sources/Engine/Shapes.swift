@@ -109,6 +109,15 @@ struct Line {
     var tenant: TenantSlot { kind.tenant }
     var priority: Int { kind.priority }
 
+    /// The first of its jobs that `isWanted`. Cost: those before it.
+    func first(of jobs: WaitingJobs, asking scope: Tier, where isWanted: (Job) -> Bool) -> Job? {
+        for number in waiting {
+            // Some numbers are stale, and their jobs may wait elsewhere.
+            if let job = jobs.job(number, asking: scope), isWanted(job) { return job }
+        }
+        return nil
+    }
+
     fileprivate init(_ job: Job, _ kind: LineKind) {
         self.kind = kind
         first = First(job)

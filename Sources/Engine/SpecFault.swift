@@ -105,6 +105,15 @@ extension JobLife {
         else { return "has priority \(priority)" }
         if firstStart != nil && state != .queued { return "is \(state.name) and waits for a start" }
         if searchGivenUpAt != nil && state != .queued { return "is \(state.name) and seeks a place" }
+        if let eviction {
+            if !state.holdsCapacity { return "is \(state.name) and asked to leave" }
+            if eviction.keeps != nil && state == .preempting { return "leaves and goes on" }
+            if eviction.keeps == nil && state != .preempting { return "is \(state.name) and leaves" }
+            if !(Bounds.moments ~= eviction.deadline) { return "is to leave out of time" }
+        } else if state == .preempting {
+            return "leaves for nobody"
+        }
+        if preemptions < 0 || preemptions > requeues { return "was preempted \(preemptions) times" }
         if reservation != nil && state != .queued { return "is \(state.name) and has a place kept for it" }
         if isGated && state != .queued { return "is \(state.name) behind a gate" }
         if isEarly && spec.notBefore == nil { return "is early for nothing" }

@@ -78,6 +78,8 @@ public struct State: Sendable {
     public internal(set) var priorityClasses: [PriorityClassRecord] = []
     /// GPU capacity that queued jobs ask for at least, in thousandths of a GPU.
     public internal(set) var gpuMilliQueued = 0
+    /// Waiting jobs for which others are asked to leave, by rising number.
+    public internal(set) var preemptors: [JobNumber] = []
     /// GPU capacity of all pools, and what of it jobs hold, in thousandths of a GPU.
     public internal(set) var gpuMilliAll = 0
     public internal(set) var gpuMilliAllocated = 0
@@ -104,7 +106,7 @@ public struct State: Sendable {
     /// GPUs that queued jobs ask for at least, rounded up.
     public var gpusQueued: Int { (gpuMilliQueued + 999) / 1000 }
 
-    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) }
+    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) + count(of: .preempting) }
 
     /// Equal for equal states, whatever history led to them. Constant time.
     public var digest: UInt64 {
@@ -132,7 +134,9 @@ public struct State: Sendable {
 
     mutating func replace(_ old: Job, with new: Job) {
         // From placed to running nothing changes for its tenant.
-        if old.state.holdsCapacity != new.state.holdsCapacity || old.state == .queued || new.state == .queued {
+        if old.state.holdsCapacity != new.state.holdsCapacity || old.state == .queued || new.state == .queued
+            || old.life.placement != new.life.placement
+        {
             countForTenant(old, by: -1)
             countForTenant(new, by: 1)
         }
@@ -181,6 +185,7 @@ public struct State: Sendable {
             priorityClasses[at].jobs += change
         }
         if job.state == .queued { gpuMilliQueued += change * job.spec.gpuMilli }
+        if job.life.reservation?.cause == .preemption { countPreemptor(job.number, by: change) }
         guard job.state.holdsCapacity, let placement = job.life.placement else { return }
         for part in placement.parts.indices {
             let milli = change * placement.gpuMilli(part)
@@ -188,6 +193,11 @@ public struct State: Sendable {
             gpuMilliAllocated += milli
         }
         placement.forEachPool { pools[$0.index].jobs += change }
+    }
+
+    private mutating func countPreemptor(_ number: JobNumber, by change: Int) {
+        let at = preemptors.firstIndex { $0 >= number } ?? preemptors.count
+        if change > 0 { preemptors.insert(number, at: at) } else { preemptors.remove(at: at) }
     }
 
     private mutating func countGates(_ job: Job, by change: Int) {

@@ -46,6 +46,8 @@ public struct TenantRecord: Sendable {
     /// In use by this tenant alone, by pool, in thousandths of a GPU, by rising slot.
     var ownByPool: [(pool: Int, gpuMilli: Int64)] = []
     public internal(set) var meter: Meter
+    /// How often gangs of this tenant alone were asked to leave.
+    public internal(set) var evictions = EvictionCount()
 
     public var path: String { info.path }
     public var spec: TenantSpec? { info.spec }
@@ -66,6 +68,8 @@ public struct TenantRecord: Sendable {
         digest.add(slot)
         digest.add(info.digest)
         meter.add(to: &digest)
+        digest.add(Int(evictions.hour))
+        digest.add(evictions.count)
         return digest.value
     }
 
@@ -224,6 +228,11 @@ public struct TenantTable: Sendable {
         }
     }
 
+    /// Takes note that a gang of a tenant is asked to leave.
+    mutating func countEviction(_ slot: TenantSlot, at moment: Timestamp) {
+        update(slot) { $0.evictions.add(at: moment) }
+    }
+
     mutating func setPolicy(_ new: FairSharePolicy, at moment: Timestamp) {
         for slot in records.indices where records[slot] != nil {
             update(TenantSlot(slot)) { [policy] record in
@@ -246,7 +255,9 @@ public struct TenantTable: Sendable {
     // MARK: Images
 
     var image: [TenantImage?] {
-        records.map { record in record.map { TenantImage(path: $0.path, spec: $0.spec, meter: $0.meter) } }
+        records.map { record in
+            record.map { TenantImage(path: $0.path, spec: $0.spec, meter: $0.meter, evictions: $0.evictions) }
+        }
     }
 
     /// Takes in the tenants of an image, as they are without their jobs. What makes that impossible, in words, or nil.
@@ -279,6 +290,7 @@ public struct TenantTable: Sendable {
     static func fault(of images: [TenantImage?], at moment: Timestamp) -> String? {
         for case let image? in images {
             if let fault = image.meter.fault(at: moment) { return "tenant \(image.path) \(fault)" }
+            if image.evictions.count < 0 { return "tenant \(image.path) miscounts its evictions" }
         }
         return nil
     }
@@ -286,7 +298,11 @@ public struct TenantTable: Sendable {
     /// What is remembered, once all jobs of an image are there. Until then nothing was counted as time that passed.
     mutating func restoreMeters(_ images: [TenantImage?]) {
         for (slot, image) in images.enumerated() {
-            if let image { update(TenantSlot(slot)) { $0.meter = image.meter } }
+            guard let image else { continue }
+            update(TenantSlot(slot)) {
+                $0.meter = image.meter
+                $0.evictions = image.evictions
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
-// What time brings to queued jobs, and when: the end of patience, `notBefore`, the end of the longest wait, the last moment to
-// meet a deadline. Each is a function of a job's life, so that live, replayed and restarted engines agree on it.
+// What time brings to jobs, and when: to queued ones the end of patience, `notBefore`, the end of the longest wait, the last moment
+// to meet a deadline; to one that is asked to leave the end of its time. Each is a function of a job's life, so that live, replayed and restarted engines agree on it.
 
 import HeapModule
 public import Model
 
-/// Something that time brings to a queued job.
+/// Something that time brings to a job.
 struct Timer: Hashable, Comparable {
     enum Kind: UInt8, CaseIterable {
-        case patience, opening, maxWait, deadline
+        case patience, opening, maxWait, deadline, eviction
 
         /// Whether it leads to a fact. The end of patience does not: what a job asks for follows from its life and the time.
         var isDecided: Bool { self != .patience }
@@ -25,8 +25,10 @@ struct Timer: Hashable, Comparable {
 extension Job {
     /// When time brings something of a kind to the job as it is at `now`; nil where it does not.
     func timer(_ kind: Timer.Kind, at now: Timestamp) -> Timestamp? {
+        if kind == .eviction { return life.eviction?.deadline }
         guard state == .queued else { return nil }
         switch kind {
+        case .eviction: return nil
         case .patience: return isOpen ? patienceEnd.flatMap { now < $0 ? $0 : nil } : nil
         case .opening: return life.isEarly ? spec.notBefore : nil
         // A job that came back to the queue later was placed in time.
@@ -37,7 +39,7 @@ extension Job {
     }
 }
 
-/// The timers of all queued jobs, by time.
+/// The timers of all jobs, by time.
 struct Timers {
     /// Timers that all lead to facts or all do not.
     private struct Row {
@@ -94,9 +96,10 @@ struct Timers {
 }
 
 extension Engine {
-    /// When time next brings something to a job or changes tenants' rules: `Command.resume` is due then, unless another command comes.
+    /// When time next brings something to a job, changes tenants' rules or lets a job preempt: `Command.resume` is due then, unless
+    /// another command comes.
     public var nextDeadline: Timestamp? {
-        [bars.changesAt, timers.next?.at, searchDue].compactMap { $0 }.min()
+        [bars.changesAt, timers.next?.at, searchDue, preemptionDue].compactMap { $0 }.min()
     }
 
     /// Lets time go on: jobs whose patience ends by then ask for their required tier. Leads to no fact.
@@ -113,6 +116,7 @@ extension Engine {
             moved += 1
         }
         for _ in 0..<moved { timers.unset(.patience, isSet: waiting.isSet) }
+        if moved > 0 { preemption.outdate() }
         now = max(now, moment)
     }
 }

@@ -144,7 +144,7 @@ extension Engine {
 
     /// The most workers that one place of a pool could take of a group's lead, with the nodes that are kept for others.
     private mutating func roomWithKept(_ group: Watchers.Group, pool: Int) -> Int {
-        guard let first = group.waiting.first, queue.count(first.shape) > 0 else { return 0 }
+        guard let first = group.waiting.first(where: { queue.count($0.shape) > 0 }) else { return 0 }
         let gang = openGang(of: first.shape)
         guard let target = gang.targets.firstIndex(where: { $0.pool == pool }) else { return 0 }
         return packer.largestFit(gang, target: target)

@@ -13,6 +13,10 @@ public enum Command: Sendable {
     /// Keeps a queued job from being tried until it is released.
     case hold(id: String)
     case release(id: String)
+    /// Says that a running job has saved its work.
+    case checkpoint(id: String)
+    /// Says that a job that was asked to leave, or to give up workers, has done so.
+    case stopped(id: String)
     case putPriorityClass(PriorityClass)
     case deletePriorityClass(name: String)
     case putPool(PoolSpec)

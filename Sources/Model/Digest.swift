@@ -146,6 +146,14 @@ extension JobLife {
         if let placement { placement.add(to: &digest) }
         digest.add(searchGivenUpAt)
         digest.add(firstStart)
+        digest.add(preemptions)
+        digest.add(checkpointedAt)
+        if let eviction {
+            digest.add(eviction.by.value)
+            digest.add(Int(eviction.kind.rawValue))
+            digest.add(eviction.deadline)
+            eviction.keeps?.add(to: &digest)
+        }
         if let reservation {
             digest.add(Int(reservation.cause.rawValue) | (reservation.isAssumed ? 256 : 0))
             for moment in [reservation.madeAt, reservation.movedAt, reservation.start] { digest.add(moment) }

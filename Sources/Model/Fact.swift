@@ -39,6 +39,14 @@ public enum Fact: Hashable, Sendable {
     case jobArraySubmitted(number: JobNumber, spec: JobSpec)
     /// Fewer tasks of its array have not ended than may be at once, so that this one may be tried.
     case jobTurnCame(number: JobNumber)
+    /// A job that holds capacity is asked to leave by `eviction.deadline`, or to give up what it has beyond its least.
+    case jobPreempting(number: JobNumber, eviction: Eviction)
+    /// A job that was asked to leave may stay.
+    case jobSpared(number: JobNumber)
+    /// An elastic job goes on with what its eviction leaves it.
+    case jobShrunk(number: JobNumber)
+    /// The work of a running job is saved up to now.
+    case jobCheckpointed(number: JobNumber)
 }
 
 /// All facts of one command: applied whole or not at all.

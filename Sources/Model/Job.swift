@@ -233,9 +233,10 @@ public struct JobNumber: Hashable, Comparable, Sendable {
     public static func < (left: JobNumber, right: JobNumber) -> Bool { left.value < right.value }
 }
 
-/// Where a job stands in its life: `queued -> placed -> running -> succeeded | failed | cancelled`.
+/// Where a job stands in its life: `queued -> placed -> running -> succeeded | failed | cancelled`. From placed and running it may
+/// come to `preempting`, while it is asked to leave, and from there back to the queue, or to where it was if it is spared.
 public enum JobState: UInt8, CaseIterable, Sendable {
-    case queued, placed, running, succeeded, failed, cancelled
+    case queued, placed, running, succeeded, failed, cancelled, preempting
 
     public var name: String {
         switch self {
@@ -245,11 +246,12 @@ public enum JobState: UInt8, CaseIterable, Sendable {
         case .succeeded: "succeeded"
         case .failed: "failed"
         case .cancelled: "cancelled"
+        case .preempting: "preempting"
         }
     }
 
     public var hasEnded: Bool { self == .succeeded || self == .failed || self == .cancelled }
-    public var holdsCapacity: Bool { self == .placed || self == .running }
+    public var holdsCapacity: Bool { self == .placed || self == .running || self == .preempting }
 }
 
 /// How a job's life ends.
@@ -267,7 +269,7 @@ public enum JobEnd: UInt8, CaseIterable, Sendable {
 
 /// Why a placed or running gang went back to the queue.
 public enum RequeueCause: UInt8, CaseIterable, Sendable {
-    case nodeDown, nodeDraining
+    case nodeDown, nodeDraining, preempted
 }
 
 /// A job as the state holds it: immutable, replaced whole at each transition, so that readers share it freely.
@@ -309,7 +311,7 @@ public struct JobLife: Hashable, Sendable {
     public var placedAt: Timestamp?
     public var startedAt: Timestamp?
     public var endedAt: Timestamp?
-    /// How often it lost its place to a node that went down or was drained.
+    /// How often it lost its place: to a node that went down or was drained, or to a higher claim.
     public var requeues: Int = 0
     public var lastRequeue: RequeueCause?
     /// How many placements of any job the engine had made when this one could first be tried; from it follows how
@@ -338,6 +340,12 @@ public struct JobLife: Hashable, Sendable {
     public var firstStart: Timestamp?
     /// When the search for the earliest place that it can have was given up, for it would have cost too much.
     public var searchGivenUpAt: Timestamp?
+    /// How often the whole gang lost its place to a higher claim.
+    public var preemptions: Int = 0
+    /// When it last said that its work is saved.
+    public var checkpointedAt: Timestamp?
+    /// What is being taken back from it. Only while it holds capacity.
+    public var eviction: Eviction?
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64

@@ -17,16 +17,19 @@ public struct PoolImage: Sendable {
     }
 }
 
-/// A tenant of the state: its path, what was put, unless jobs only name it, and what is remembered of its use.
+/// A tenant of the state: its path, what was put, unless jobs only name it, what is remembered of its use, and how many of its
+/// gangs were lately asked to leave.
 public struct TenantImage: Sendable {
     public var path: String
     public var spec: TenantSpec?
     public var meter: Meter
+    public var evictions: EvictionCount
 
-    public init(path: String, spec: TenantSpec?, meter: Meter) {
+    public init(path: String, spec: TenantSpec?, meter: Meter, evictions: EvictionCount = EvictionCount()) {
         self.path = path
         self.spec = spec
         self.meter = meter
+        self.evictions = evictions
     }
 }
 

@@ -14,8 +14,11 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     public static func < (left: Timestamp, right: Timestamp) -> Bool { left.nanoseconds < right.nanoseconds }
 
-    /// The time from `earlier` to here, in nanoseconds, negative when `earlier` is later.
-    public func nanoseconds(since earlier: Timestamp) -> Int64 { nanoseconds - earlier.nanoseconds }
+    /// The time from `earlier` to here, in nanoseconds, negative when `earlier` is later; as far as that can be told.
+    public func nanoseconds(since earlier: Timestamp) -> Int64 {
+        let (span, isLong) = nanoseconds.subtractingReportingOverflow(earlier.nanoseconds)
+        return isLong ? (earlier < self ? .max : .min) : span
+    }
 
     /// So many seconds later, or earlier; where that is out of reach, the end of time on that side.
     public func adding(seconds: Int) -> Timestamp {

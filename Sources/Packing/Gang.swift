@@ -215,6 +215,9 @@ public struct Gang: Sendable {
 
     public var isEmpty: Bool { targets.isEmpty }
 
+    /// Whether no place is missed: where `find` finds none there is none.
+    public var isPlain: Bool { isSimple }
+
     @inline(__always)
     var isBilledByNode: Bool { leastPriceByNode != nil }
 

@@ -51,6 +51,16 @@ public struct Configuration: Equatable, Sendable {
         public var agingSeconds = 3600
         /// The most points that a job wins by waiting.
         public var agingPoints = 24
+        /// Seconds that a job may take to stop when it must leave for a higher claim; 0 for none.
+        public var preemptionGraceSeconds = 30
+        /// Gangs of one tenant that may be asked to leave in one hour of the clock.
+        public var evictionsPerTenantAndHour = 1000
+        /// A job that was preempted so often is left in peace.
+        public var preemptionsBeforeProtection = 3
+        /// Gangs that one search for victims chooses from.
+        public var preemptionCandidates = 16_384
+        /// Times that gangs are released on trial before a command leaves further searches to the next.
+        public var preemptionReleasesPerCommand = 4096
         /// After so long, what a tenant used counts half in its share.
         public var fairShareHalfLifeSeconds = 7 * 86_400
         /// Requests that wait for the writer; one more is answered with 503.
@@ -101,6 +111,11 @@ public struct Configuration: Equatable, Sendable {
         settings.placementsBeforeReservation = scheduler.placementsBeforeReservation
         settings.agingSeconds = scheduler.agingSeconds
         settings.agingPoints = scheduler.agingPoints
+        settings.preemptionGraceSeconds = scheduler.preemptionGraceSeconds
+        settings.evictionsPerTenantAndHour = scheduler.evictionsPerTenantAndHour
+        settings.preemptionsBeforeProtection = scheduler.preemptionsBeforeProtection
+        settings.preemptionCandidates = scheduler.preemptionCandidates
+        settings.preemptionReleasesPerCommand = scheduler.preemptionReleasesPerCommand
         return settings
     }
 

@@ -10,7 +10,7 @@ struct BerthBench: ParsableCommand {
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
             PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self,
-            JSONCommand.self,
+            PreemptionCommand.self, JSONCommand.self,
             JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }
@@ -70,6 +70,15 @@ struct QueueCommand: ParsableCommand {
         bench.samples = samples
         for hasQuota in [false, true] { output.show([bench.run(hasQuota: hasQuota)]) }
     }
+}
+
+struct PreemptionCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "preemption", abstract: "A thousand running gangs, and one job that takes the place of some.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show([PreemptionBench.full.run()]) }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -149,6 +158,7 @@ struct AllCommand: ParsableCommand {
             ("openb", traces.openbReports),
             ("queue", { [false, true].map { QueueBench.full.run(hasQuota: $0) } }),
             ("kueue", { KueueBench.all.map { $0.run() } }),
+            ("preemption", { [PreemptionBench.full.run()] }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),

@@ -56,6 +56,7 @@ import Testing
         #expect(words(file.schema("GateKind")) == GateKind.allCases.map { "\($0)" })
         #expect(words(file.schema("EndCause")) == EndCause.allCases.map { "\($0)" })
         #expect(words(file.schema("PreemptionPolicy")) == PreemptionPolicy.allCases.map { "\($0)" })
+        #expect(words(file.schema("PreemptionKind")) == PreemptionKind.allCases.map { "\($0)" })
         #expect(words(file.schema("DependencyCondition")) == DependencyCondition.allCases.map { "\($0)" })
         #expect(words(file.schema("JobState")) == JobState.allCases.map(\.name))
         #expect(words(file.schema("RequeueCause")) == RequeueCause.allCases.map { "\($0)" })

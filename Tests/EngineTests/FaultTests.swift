@@ -79,6 +79,16 @@ import Testing
                     return .jobArraySubmitted(number: number, spec: damaged)
                 }
         case .jobTurnCame: return numbers.map { .jobTurnCame(number: JobNumber($0)) }
+        case .jobPreempting(let number, let eviction):
+            func with(_ keeps: Placement) -> Fact {
+                let changed = Eviction(by: eviction.by, kind: eviction.kind, deadline: eviction.deadline, keeps: keeps)
+                return .jobPreempting(number: number, eviction: changed)
+            }
+            return numbers.map { .jobPreempting(number: JobNumber($0), eviction: eviction) }
+                + (eviction.keeps.map(damaged) ?? []).map(with)
+        case .jobSpared: return numbers.map { .jobSpared(number: JobNumber($0)) }
+        case .jobShrunk: return numbers.map { .jobShrunk(number: JobNumber($0)) }
+        case .jobCheckpointed: return numbers.map { .jobCheckpointed(number: JobNumber($0)) }
         }
     }
 

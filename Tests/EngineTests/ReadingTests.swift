@@ -18,18 +18,16 @@ import Testing
     static func kept(_ state: State, _ slot: PoolSlot) -> Set<Int> {
         let layout = state[slot].layout
         func place(_ node: Int, _ tier: Tier) -> Int {
+            if tier == .node { return node }
             let domain = layout.domain(ofNode: node)
             return tier == .block ? layout.block(ofDomain: domain) : domain
         }
         var kept: Set<Int> = []
         state.jobs.forEach { job in
-            let holding = job.state.holdsCapacity ? job.life.placement : nil
-            if let placement = job.life.reservation?.placement {
-                kept.formUnion((0..<layout.nodeCount).filter { placement.holds(node: $0, of: slot) })
-            }
-            guard let placement = holding ?? job.life.reservation?.placement, let tier = placement.exclusive else {
+            guard let placement = job.life.reservation?.placement ?? job.life.placement, !job.state.hasEnded else {
                 return true
             }
+            guard let tier = placement.exclusive ?? job.life.reservation.map({ _ in Tier.node }) else { return true }
             for node in 0..<layout.nodeCount where placement.holds(node: node, of: slot) {
                 kept.formUnion((0..<layout.nodeCount).filter { place($0, tier) == place(node, tier) })
             }

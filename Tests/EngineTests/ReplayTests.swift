@@ -16,6 +16,10 @@ import Testing
         settings.queuedDemands = 8
         settings.placementsPerCommand = [1, 3, 1000][Int(seed / 3 % 3)]
         settings.placementsBeforeReservation = [1, 5, 1000][Int(seed / 9 % 3)]
+        settings.searchPauseMilliseconds = [0, 250][Int(seed / 3 % 2)]
+        settings.preemptionGraceSeconds = [0, 3, 30][Int(seed / 2 % 3)]
+        settings.evictionsPerTenantAndHour = [1000, 4][Int(seed / 5 % 2)]
+        settings.preemptionsBeforeProtection = [3, 1][Int(seed / 7 % 2)]
         return settings
     }
 
@@ -28,7 +32,7 @@ import Testing
         var replayed = Engine(settings: settings)
         var history = History(seed: seed)
         var applied = 0
-        for step in 0..<480 {
+        for step in 0..<560 {
             live.run(history.command(live.engine.state))
             while applied < live.transactions.count {
                 try replayed.replay(live.transactions[applied])

@@ -128,6 +128,16 @@ import Testing
                 """)
     }
 
+    @Test("Preemption is measured, finds victims, and comes out the same each time")
+    func preemption() {
+        let report = PreemptionBench.smoke.run()
+        for name in ["nodeVictims", "domainVictims", "blockVictims"] {
+            #expect(report.figures.first { $0.name == name }?.value ?? 0 >= 1, "\(name)")
+        }
+        #expect(report.figures.first { $0.name == "impossibleVictims" }?.value == 0)
+        #expect(report.hash == PreemptionBench.smoke.run().hash)
+    }
+
     @Test("A long queue is measured, with quotas and without, and comes out the same each time")
     func queue() {
         for hasQuota in [false, true] {

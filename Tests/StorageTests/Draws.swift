@@ -191,7 +191,9 @@ struct Draw: RandomNumberGenerator {
         meter.month = Month(index: Int64(number()))
         meter.gpuMilliNanoseconds = wide()
         meter.priceNanoseconds = wide()
-        return TenantImage(path: text(), spec: maybe { $0.tenantSpec() }, meter: meter)
+        return TenantImage(
+            path: text(), spec: maybe { $0.tenantSpec() }, meter: meter,
+            evictions: EvictionCount(hour: Int64(number()), count: number()))
     }
 
     /// The kinds of facts, by number; `FactTag` counts them.
@@ -221,7 +223,11 @@ struct Draw: RandomNumberGenerator {
         case 19: .jobUnreserved(number: number)
         case 20: .jobSearchGivenUp(number: number)
         case 21: .jobArraySubmitted(number: number, spec: jobSpec())
-        default: .jobTurnCame(number: number)
+        case 22: .jobTurnCame(number: number)
+        case 23: .jobPreempting(number: number, eviction: eviction())
+        case 24: .jobSpared(number: number)
+        case 25: .jobShrunk(number: number)
+        default: .jobCheckpointed(number: number)
         }
     }
 
@@ -229,7 +235,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(23)
+                let kind = below(27)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -238,6 +244,12 @@ struct Draw: RandomNumberGenerator {
         Reservation(
             cause: choice(ReservationCause.self), madeAt: moment(), movedAt: moment(), start: moment(),
             isAssumed: flag(), placement: placement())
+    }
+
+    mutating func eviction() -> Eviction {
+        Eviction(
+            by: JobNumber(next() >> 16), kind: choice(PreemptionKind.self), deadline: moment(),
+            keeps: maybe { $0.placement() })
     }
 
     mutating func life() -> JobLife {
@@ -263,6 +275,9 @@ struct Draw: RandomNumberGenerator {
         life.reservation = maybe { $0.reservation() }
         life.searchGivenUpAt = maybe { $0.moment() }
         life.firstStart = maybe { $0.moment() }
+        life.preemptions = number()
+        life.checkpointedAt = maybe { $0.moment() }
+        life.eviction = maybe { $0.eviction() }
         return life
     }
 

@@ -16,6 +16,10 @@ public struct History: Sendable {
     public var percentGated = 30
     /// How many of a hundred submissions are arrays.
     public var percentArrays = 0
+    /// How many of a hundred jobs may be taken back for a higher claim.
+    public var percentPreemptible = 40
+    /// How many of a hundred groups of jobs that ask for more are elastic.
+    public var percentElastic = 15
 
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
@@ -39,6 +43,7 @@ public struct History: Sendable {
     public mutating func command(_ state: State) -> Command {
         if state.pools.isEmpty { return .putPool(pool("alpha")) }
         if chance(percent: percentGated / 3) { return gateCommand(state) }
+        if chance(percent: percentPreemptible / 10) { return preemptionCommand(state) }
         let draw = pick(1...100)
         switch draw {
         case ...45:
@@ -63,7 +68,7 @@ public struct History: Sendable {
             return .finish(id: job(state, .running), end: pick([.succeeded, .failed]), message: pick(["", "done"]))
         case ...79:
             if percentArrays > 0 && chance(percent: percentArrays) { return .cancelArray(id: array(state)) }
-            return .cancel(id: job(state, pick([.queued, .placed, .running])))
+            return .cancel(id: job(state, pick([.queued, .placed, .running, .preempting])))
         case ...91:
             guard let slot = livePool(state) else { return .putPool(pool("alpha")) }
             let layout = state[slot].layout
@@ -78,6 +83,14 @@ public struct History: Sendable {
                 : .deleteTenant(path: pick(Self.tenants))
         case 99: return .deletePool(name: pick(Self.poolNames))
         default: return .resume
+        }
+    }
+
+    private mutating func preemptionCommand(_ state: State) -> Command {
+        switch pick(1...10) {
+        case ...4: return .checkpoint(id: job(state, .running))
+        case ...8: return .stopped(id: job(state, .preempting))
+        default: return .finish(id: job(state, .preempting), end: .succeeded, message: "")
         }
     }
 
@@ -154,6 +167,7 @@ public struct History: Sendable {
             allow: chance(percent: 15)
                 ? PlaceList(regions: [pick(["east", "aws/east", "gcp/west", "west"])]) : PlaceList(),
             deny: chance(percent: 10) ? PlaceList(pools: [pick(Self.poolNames)]) : PlaceList())
+        spec.isPreemptible = chance(percent: percentPreemptible)
         if chance(percent: 100 - percentRich) { return spec }
         // One feature by itself, or each with a chance of its own.
         let only = chance(percent: 50) ? pick(0...8) : nil
@@ -183,7 +197,7 @@ public struct History: Sendable {
         }
         for at in spec.workers.indices {
             if has(8, &self) { addRules(to: &spec.workers[at], within: spec.scope.required) }
-            if chance(percent: 15) { spec.workers[at].maxCount = spec.workers[at].count * pick(1...3) }
+            if chance(percent: percentElastic) { spec.workers[at].maxCount = spec.workers[at].count * pick(1...3) }
         }
         return spec
     }

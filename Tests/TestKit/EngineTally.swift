@@ -68,6 +68,7 @@ private struct Tally {
     var gated = 0
     var byClass: [String: Int] = [:]
     var gpuMilliQueued = 0
+    var preemptors: [JobNumber] = []
     var gpuMilliAllocated: [Int]
     var poolJobs: [Int]
     /// By pool and node.
@@ -89,12 +90,15 @@ private struct Tally {
         if job.gates.isEmpty != (job.isOpen || job.state != .queued) { return "job \(job.id) is open behind gates" }
         if !job.state.hasEnded { byClass[job.spec.priorityClass, default: 0] += 1 }
         if job.state == .queued {
+            if job.life.reservation?.cause == .preemption { preemptors.append(job.number) }
             for group in job.spec.workers { gpuMilliQueued += group.count * group.demand.gpus * group.demand.gpuMilli }
             return job.life.placement == nil ? nil : "job \(job.id) waits and has a place"
         }
         guard job.state.holdsCapacity else { return nil }
         guard let placement = job.life.placement else { return "job \(job.id) is \(job.state.name) without a place" }
         for slot in Set(placement.parts.map(\.pool.index)) { poolJobs[slot] += 1 }
+        let isLeaving = job.life.eviction.map { $0.keeps == nil } ?? false
+        if isLeaving != (job.state == .preempting) { return "job \(job.id) is \(job.state.name) and leaves or not" }
         for (at, part) in placement.parts.enumerated() {
             for run in placement.runs[placement.runRange(at)] {
                 for node in run.nodes { take(run, of: part.need, for: job, part.pool.index, node) }
@@ -173,6 +177,7 @@ private struct Tally {
         for known in state.priorityClasses where known.jobs != byClass[known.spec.name] ?? 0 {
             return "the jobs of class \(known.spec.name) are miscounted"
         }
+        if state.preemptors != preemptors { return "those for whom others leave are \(state.preemptors)" }
         if state.gpuMilliQueued != gpuMilliQueued { return "queued GPUs are miscounted" }
         for (index, pool) in pools.enumerated() {
             if pool.gpuMilliAllocated != gpuMilliAllocated[index] { return "pool \(index) miscounts its GPUs" }

@@ -40,5 +40,33 @@ extension JSONWriter {
                 }
             }
         }
+        if let preemption = explanation.preemption { self.preemption(preemption) }
+    }
+
+    /// Who leaves for the job, or could be made to.
+    private mutating func preemption(_ reading: PreemptionReading) {
+        key("preemptionOutlook")
+        object { writer in
+            writer.field("outlook", text: reading.word)
+            writer.member("detail", reading.sentence)
+            switch reading {
+            case .inProgress(let victims), .possible(let victims):
+                writer.key("victims")
+                writer.array { writer in for victim in victims { writer.victim(victim) } }
+            case .impossible, .gaveUp: break
+            }
+        }
+    }
+
+    private mutating func victim(_ victim: VictimReading) {
+        object { writer in
+            writer.member("job", victim.job)
+            writer.member("tenant", victim.tenant)
+            writer.field("kind", text: victim.kind.word)
+            writer.member("isSurplus", victim.isSurplus)
+            writer.member("gpuMilli", victim.gpuMilli)
+            writer.member("lostGPUSeconds", Int(victim.lostGPUSeconds))
+            writer.member("deadlineAt", victim.deadlineAt)
+        }
     }
 }

@@ -105,6 +105,25 @@ extension JSONWriter {
             case .jobTurnCame(let number):
                 writer.member("fact", "jobTurnCame")
                 writer.member("number", number.value)
+            case .jobPreempting(let number, let eviction):
+                writer.member("fact", "jobPreempting")
+                writer.member("number", number.value)
+                writer.member("preemptedBy", eviction.by.value)
+                writer.field("kind", text: eviction.kind.word)
+                writer.member("deadlineAt", eviction.deadline)
+                if let keeps = eviction.keeps {
+                    writer.key("keeps")
+                    writer.parts(keeps)
+                }
+            case .jobSpared(let number):
+                writer.member("fact", "jobSpared")
+                writer.member("number", number.value)
+            case .jobShrunk(let number):
+                writer.member("fact", "jobShrunk")
+                writer.member("number", number.value)
+            case .jobCheckpointed(let number):
+                writer.member("fact", "jobCheckpointed")
+                writer.member("number", number.value)
             }
         }
     }

@@ -73,6 +73,7 @@ extension JSONWriter {
             writer.spec(job.spec, life: job.life)
             writer.task(job)
             writer.life(job.life)
+            if let eviction = job.life.eviction { writer.eviction(eviction, in: state) }
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
             if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
@@ -181,6 +182,14 @@ extension JSONWriter {
         }
     }
 
+    /// For whom the job must leave, or give up workers, and until when.
+    private mutating func eviction(_ eviction: Eviction, in state: State) {
+        if let preemptor = state.jobs[eviction.by] { member("preemptedBy", preemptor.id) }
+        field("preemptionKind", text: eviction.kind.word)
+        member("deadlineAt", eviction.deadline)
+        if let keeps = eviction.keeps { member("keepsWorkers", keeps.workerCount) }
+    }
+
     private mutating func life(_ life: JobLife) {
         member("submittedAt", life.submittedAt)
         if life.requeues > 0 {
@@ -188,8 +197,10 @@ extension JSONWriter {
             member("requeues", life.requeues)
         }
         if let cause = life.lastRequeue { field("lastRequeue", text: cause.word) }
+        if life.preemptions > 0 { member("preemptions", life.preemptions) }
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
+        member("checkpointedAt", life.checkpointedAt)
         member("endedAt", life.endedAt)
         if let cause = life.endCause { field("endCause", text: cause.word) }
         if !life.message.isEmpty { member("message", life.message) }

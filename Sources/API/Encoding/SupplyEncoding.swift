@@ -224,6 +224,7 @@ extension JobState {
         case .succeeded: "succeeded"
         case .failed: "failed"
         case .cancelled: "cancelled"
+        case .preempting: "preempting"
         }
     }
 }

@@ -17,6 +17,7 @@ enum FactTag: UInt8, CaseIterable {
     case tenantPut, tenantRemoved, fairShareSet
     case jobReserved, jobUnreserved, jobSearchGivenUp
     case jobArraySubmitted, jobTurnCame
+    case jobPreempting, jobSpared, jobShrunk, jobCheckpointed
 }
 
 extension ByteWriter {
@@ -91,6 +92,15 @@ extension ByteWriter {
             self.spec(spec)
         case .jobTurnCame(let number):
             begin(.jobTurnCame, number)
+        case .jobPreempting(let number, let eviction):
+            begin(.jobPreempting, number)
+            self.eviction(eviction)
+        case .jobSpared(let number):
+            begin(.jobSpared, number)
+        case .jobShrunk(let number):
+            begin(.jobShrunk, number)
+        case .jobCheckpointed(let number):
+            begin(.jobCheckpointed, number)
         }
     }
 
@@ -147,6 +157,10 @@ extension ByteReader {
         case .jobSearchGivenUp: .jobSearchGivenUp(number: try number())
         case .jobArraySubmitted: .jobArraySubmitted(number: try number(), spec: try jobSpec())
         case .jobTurnCame: .jobTurnCame(number: try number())
+        case .jobPreempting: .jobPreempting(number: try number(), eviction: try eviction())
+        case .jobSpared: .jobSpared(number: try number())
+        case .jobShrunk: .jobShrunk(number: try number())
+        case .jobCheckpointed: .jobCheckpointed(number: try number())
         }
     }
 

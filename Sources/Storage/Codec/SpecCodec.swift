@@ -137,6 +137,13 @@ extension ByteWriter {
         placement(reservation.placement)
     }
 
+    mutating func eviction(_ eviction: Eviction) {
+        varint(eviction.by.value)
+        byte(eviction.kind.rawValue)
+        signed(eviction.deadline.nanoseconds)
+        optional(eviction.keeps) { $0.placement($1) }
+    }
+
     mutating func placement(_ placement: Placement) {
         byte(placement.tier.rawValue)
         tier(placement.exclusive)
@@ -293,6 +300,13 @@ extension ByteReader {
         return Reservation(
             cause: cause, madeAt: moments[0], movedAt: moments[1], start: moments[2], isAssumed: try flag(),
             placement: try placement())
+    }
+
+    mutating func eviction() throws(DecodeError) -> Eviction {
+        Eviction(
+            by: JobNumber(try varint()), kind: try choice(PreemptionKind.self),
+            deadline: Timestamp(nanoseconds: try signed64()),
+            keeps: try isPresent() ? try placement() : nil)
     }
 
     mutating func placement() throws(DecodeError) -> Placement {

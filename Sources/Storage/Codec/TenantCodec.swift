@@ -45,6 +45,8 @@ extension ByteWriter {
             writer.signed(tenant.meter.month.index)
             writer.fixed(tenant.meter.gpuMilliNanoseconds)
             writer.fixed(tenant.meter.priceNanoseconds)
+            writer.signed(tenant.evictions.hour)
+            writer.signed(tenant.evictions.count)
         }
     }
 }
@@ -93,7 +95,8 @@ extension ByteReader {
                 meter: Meter(
                     settledAt: settledAt, remembered: remembered, area: area, month: month,
                     gpuMilliNanoseconds: try reader.fixed(UInt128.self),
-                    priceNanoseconds: try reader.fixed(UInt128.self)))
+                    priceNanoseconds: try reader.fixed(UInt128.self)),
+                evictions: EvictionCount(hour: try reader.signed64(), count: try reader.signed()))
         }
     }
 }

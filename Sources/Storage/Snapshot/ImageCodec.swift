@@ -10,7 +10,7 @@
 //     class    specification, revision
 //     tenant   a flag if the slot is taken; path, specification (may be missing), time of what follows (signed), of GPUs by price,
 //              CPU and memory what is remembered and the area since (each fixed, 16 bytes), month (signed), what was used up
-//              in it of GPUs and of money (each fixed, 16 bytes)
+//              in it of GPUs and of money (each fixed, 16 bytes), hour of the last evictions (signed), how many (signed)
 //     pool     specification, a flag if deleted, count of unready nodes, and for each its index (signed, as the
 //              difference from the one before) and one byte of state
 //     array    number, specification, forgotten tasks by end (signed each)
@@ -22,7 +22,8 @@
 //              byte of preemption, least run time (signed), one byte of gates (1 held, 2 early, 4 before its turn), what is
 //              not met of its `after`,
 //              reservation (may be missing), times when the search was given up and of the first start promised (each
-//              may be missing; signed)
+//              may be missing; signed), preemptions (signed), time of the last checkpoint (may be missing; signed, from
+//              submitted), eviction (may be missing)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -109,6 +110,9 @@ extension ByteWriter {
         varint(life.unmet)
         optional(life.reservation) { $0.reservation($1) }
         for moment in [life.searchGivenUpAt, life.firstStart] { optional(moment) { $0.signed($1.nanoseconds) } }
+        signed(life.preemptions)
+        optional(life.checkpointedAt) { $0.signed($1.nanoseconds &- submitted) }
+        optional(life.eviction) { $0.eviction($1) }
     }
 }
 
@@ -211,6 +215,11 @@ struct ImageReader {
         life.reservation = try reader.isPresent() ? try reader.reservation() : nil
         life.searchGivenUpAt = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
         life.firstStart = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
+        life.preemptions = try reader.signed()
+        if try reader.isPresent() {
+            life.checkpointedAt = Timestamp(nanoseconds: submitted &+ (try reader.signed64()))
+        }
+        life.eviction = try reader.isPresent() ? try reader.eviction() : nil
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
