@@ -7,8 +7,8 @@ import Packing
 extension Engine {
     mutating func submitBatch(_ specs: [JobSpec], at: Timestamp) -> Outcome {
         // Jobs that were left for later come first; where some still are, there is no plan.
-        if hasPendingWork { schedule(at: at) }
-        let mayPlan = !hasPendingWork && settings.order == .full && settings.overtaking
+        if hasPlacementWork || !state.isSettled { schedule(at: at) }
+        let mayPlan = !hasPlacementWork && settings.order == .full && settings.overtaking
         var created: [JobNumber] = []
         var outcomes: [Outcome] = []
         outcomes.reserveCapacity(specs.count)

@@ -146,7 +146,8 @@ public struct Engine: ~Copyable {
         let outcome = outcome(of: command, at: at)
         // A command that has nothing to do with placing may have brought time forward.
         bars.refresh(state, at: at)
-        if (hasUntried || bars.mayOpen) && !hasScheduled { schedule(at: at) }
+        if (hasUntried || bars.mayOpen || !state.isSettled) && !hasScheduled { schedule(at: at) }
+        if isPreemptionDue && !hasScheduled { preempt(at: at) }
         if !hasUntried { claims.forgetFresh() }
         state.isSettled = !hasUntried && !isPreemptionDue && !bars.mayOpen
         // What is left to the next command is one with this.

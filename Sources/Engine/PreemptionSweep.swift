@@ -73,7 +73,7 @@ extension Engine {
         if sweep.isWhole {
             preemption.noteVain(revision: state.revision, until: sweep.until)
             // What is kept for others from now on does not make it worth another look at once.
-            if settings.searchPauseMilliseconds > 0 { mayPreempt = false }
+            if settings.searchPauseMilliseconds > 0 && !facts.isEmpty { mayPreempt = false }
         }
         return true
     }

@@ -15,8 +15,7 @@ extension Engine {
     mutating func schedule(at: Timestamp) {
         hasScheduled = true
         guard settleGates(at: at) else { return }
-        // With no budget at all, callers would resume for ever.
-        var budget = PassBudget(placements: max(1, settings.placementsPerCommand), runs: Self.runsPerCommand)
+        var budget = budget
         preemption.releases = 0
         repeat {
             work.passes += 1
@@ -66,6 +65,20 @@ extension Engine {
             if hasPlacementWork { continue }
             seekPlaces(at: at)
         } while hasPendingWork
+    }
+
+    /// Looks for victims where nothing else is to be done, and goes on from there if some are found.
+    mutating func preempt(at: Timestamp) {
+        let known = facts.count
+        var budget = budget
+        preemption.releases = 0
+        _ = preempt(&budget, at: at)
+        if facts.count > known { schedule(at: at) }
+    }
+
+    /// With no budget at all, callers would resume for ever.
+    private var budget: PassBudget {
+        PassBudget(placements: max(1, settings.placementsPerCommand), runs: Self.runsPerCommand)
     }
 
     /// A shape to try, ordered by its first job.
