@@ -18,6 +18,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case jobNotFound = "job-not-found"
     case poolNotFound = "pool-not-found"
     case nodeNotFound = "node-not-found"
+    case placeNotFound = "place-not-found"
     case tenantNotFound = "tenant-not-found"
     case idInUse = "id-in-use"
     case illegalTransition = "illegal-transition"
@@ -37,7 +38,9 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound, .priorityClassNotFound: 404
+        case .routeNotFound, .jobNotFound, .poolNotFound, .nodeNotFound, .placeNotFound, .tenantNotFound,
+            .priorityClassNotFound:
+            404
         case .methodNotAllowed: 405
         case .idInUse, .illegalTransition, .poolInUse, .tenantInUse, .priorityClassInUse: 409
         case .batchTooLong: 413
@@ -61,6 +64,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .jobNotFound: "There is no such job"
         case .poolNotFound: "There is no such pool"
         case .nodeNotFound: "There is no such node"
+        case .placeNotFound: "There is no such domain or block"
         case .tenantNotFound: "There is no such tenant"
         case .idInUse: "Another job has this id"
         case .illegalTransition: "The state does not allow this"
@@ -116,6 +120,16 @@ struct Problem {
         case .nodeNotFound(let pool, let node):
             self.init(
                 .nodeNotFound, "Pool '\(pool)' has no node called '\(node)'. GET /v1/pools/\(pool)/nodes lists them.")
+        case .placeNotFound(let pool, let place):
+            let missing =
+                switch place {
+                case .pool: "nodes"
+                case .block(let name): "block called '\(name)'"
+                case .domain(let name):
+                    "domain called '\(name)', or several blocks have one, which are written BLOCK/DOMAIN"
+                }
+            self.init(
+                .placeNotFound, "Pool '\(pool)' has no \(missing). GET /v1/pools/\(pool)/nodes lists what is there.")
         case .idInUse(let id):
             self.init(
                 .idInUse,

@@ -32,13 +32,7 @@ extension Engine {
             noteSupply()
             noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):
-            state.setNode(node, of: slot, to: nodeState)
-            packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
-            if nodeState == .ready {
-                grown.insert(slot.index)
-                claims.touch(node..<node + 1, of: slot.index)
-            }
-            noteSupply()
+            setNodes([NodeStateRun(node: node, nodeCount: 1, state: nodeState)], of: slot)
         case .jobSubmitted(let number, let spec):
             let job = Job(number: number, spec: spec, life: firstLife(of: spec, at: at))
             state.nextJobNumber = number.value + 1
@@ -125,7 +119,22 @@ extension Engine {
         case .jobUnreserved(let number):
             change(number) { $0.reservation = nil }
             stopKeeping(for: .job(number))
+        case .nodesChanged(let slot, let runs): setNodes(runs, of: slot)
         }
+    }
+
+    private mutating func setNodes(_ runs: [NodeStateRun], of slot: PoolSlot) {
+        for run in runs {
+            for node in run.nodes {
+                state.setNode(node, of: slot, to: run.state)
+                packer.setSchedulable(pool: slot.index, node: node, run.state == .ready)
+            }
+            if run.state == .ready {
+                grown.insert(slot.index)
+                claims.touch(run.nodes, of: slot.index)
+            }
+        }
+        noteSupply()
     }
 
     /// Opens or shuts gates of a queued job. One whose last gate opens has come to the queue now.

@@ -57,7 +57,25 @@ extension Engine {
         case .jobUnreserved(let number):
             if let fault = fault(of: number, .queued) { return fault }
             return state.jobs[number]?.life.reservation == nil ? "job number \(number.value) has no reservation" : nil
+        case .nodesChanged(let slot, let runs): return fault(of: slot) ?? fault(of: runs, in: slot)
         }
+    }
+
+    /// Runs of nodes rise, do not meet in a node and stay in their pool, and each of their nodes changes.
+    private func fault(of runs: [NodeStateRun], in slot: PoolSlot) -> String? {
+        if runs.isEmpty { return "no node of the pool at slot \(slot.index) changes" }
+        let end = state[slot].nodeStates.count
+        var next = 0
+        for run in runs {
+            guard run.node >= next, run.node < end, 1...end - run.node ~= run.nodeCount else {
+                return "\(run.nodeCount) nodes from \(run.node) are not in their pool"
+            }
+            if let node = run.nodes.first(where: { state[slot].nodeStates[$0] == run.state }) {
+                return "node \(node) of the pool at slot \(slot.index) is \(run.state.name) already"
+            }
+            next = run.nodes.upperBound
+        }
+        return nil
     }
 
     /// What keeps a place from being kept for a job.

@@ -33,6 +33,8 @@ public enum Fact: Hashable, Sendable {
     case jobReserved(number: JobNumber, reservation: Reservation)
     /// Nothing is kept for a waiting job any more.
     case jobUnreserved(number: JobNumber)
+    /// Nodes of a place changed together: runs of neighbours by rising node.
+    case nodesChanged(slot: PoolSlot, runs: [NodeStateRun])
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -68,6 +68,21 @@ import Testing
                             firstStart: reservation.firstStart, isAssumed: reservation.isAssumed, placement: $0))
                 }
         case .jobUnreserved: return numbers.map { .jobUnreserved(number: JobNumber($0)) }
+        case .nodesChanged(let slot, let runs):
+            return indexes.map { .nodesChanged(slot: PoolSlot($0), runs: runs) }
+                + [.nodesChanged(slot: slot, runs: []), .nodesChanged(slot: slot, runs: runs + runs)]
+                + damaged(runs).map { .nodesChanged(slot: slot, runs: $0) }
+        }
+    }
+
+    static func damaged(_ runs: [NodeStateRun]) -> [[NodeStateRun]] {
+        runs.indices.flatMap { at in
+            indexes.flatMap { value in
+                var (moved, longer) = (runs, runs)
+                moved[at].node = value
+                longer[at].nodeCount = value
+                return [moved, longer]
+            }
         }
     }
 
@@ -238,6 +253,7 @@ import Testing
         let settings = Self.harness(seed, steps: 0).engine.settings
         var harness = Self.harness(seed &+ 40, steps: 60)
         var history = History(seed: seed &+ 41)
+        history.percentPlaces = 15
         var kinds: Set<String> = []
         var refusals = 0
         for _ in 0..<140 {

@@ -217,15 +217,20 @@ struct Draw: RandomNumberGenerator {
         case 16: .tenantRemoved(slot: TenantSlot(self.number()))
         case 17: .fairShareSet(FairSharePolicy(halfLifeSeconds: self.number()))
         case 18: .jobReserved(number: number, reservation: reservation())
-        default: .jobUnreserved(number: number)
+        case 19: .jobUnreserved(number: number)
+        default: .nodesChanged(slot: slot, runs: nodeStateRuns())
         }
+    }
+
+    private mutating func nodeStateRuns() -> [NodeStateRun] {
+        (0..<below(5)).map { _ in NodeStateRun(node: number(), nodeCount: number(), state: choice(NodeState.self)) }
     }
 
     mutating func transaction(firstRevision: UInt64, mostFacts: Int = 4) -> Transaction {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(20)
+                let kind = below(21)
                 return fact(kind: kind)
             }, stateDigest: next())
     }

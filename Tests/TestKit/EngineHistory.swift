@@ -15,6 +15,9 @@ public struct History: Sendable {
     /// How many of a hundred jobs have gates, or a deadline, or a class.
     public var percentGated = 30
 
+    /// How many of a hundred changes of nodes are of whole domains, blocks or pools.
+    public var percentPlaces = 0
+
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
     public mutating func next() -> UInt64 {
@@ -59,6 +62,7 @@ public struct History: Sendable {
         case ...91:
             guard let slot = livePool(state) else { return .putPool(pool("alpha")) }
             let layout = state[slot].layout
+            if percentPlaces > 0 && chance(percent: percentPlaces) { return placeCommand(state[slot]) }
             return .changeNode(
                 pool: state[slot].spec.name, node: layout.name(ofNode: pick(0...layout.nodeCount - 1)),
                 action: pick([.cordon, .drain, .uncordon, .uncordon, .down, .up, .up]))
@@ -71,6 +75,17 @@ public struct History: Sendable {
         case 99: return .deletePool(name: pick(Self.poolNames))
         default: return .resume
         }
+    }
+
+    private mutating func placeCommand(_ pool: PoolRecord) -> Command {
+        let domain = pick(0...pool.layout.domainCount - 1)
+        let places: [PoolPlace] = [
+            .pool, .block(pool.layout.name(ofBlock: pool.layout.block(ofDomain: domain))),
+            .domain(pool.layout.name(ofDomain: domain)), .domain(pool.layout.name(ofDomain: domain)),
+        ]
+        return .changePlace(
+            pool: pool.spec.name, place: pick(places),
+            action: pick([.cordon, .drain, .uncordon, .uncordon, .down, .up, .up]))
     }
 
     private static let poolNames = ["alpha", "bravo", "charlie", "delta"]

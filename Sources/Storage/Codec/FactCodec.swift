@@ -16,6 +16,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobHeld, jobReleased, jobOpened, jobDependencyMet, priorityClassPut, priorityClassDeleted
     case tenantPut, tenantRemoved, fairShareSet
     case jobReserved, jobUnreserved
+    case nodesChanged
 }
 
 extension ByteWriter {
@@ -83,6 +84,13 @@ extension ByteWriter {
             self.reservation(reservation)
         case .jobUnreserved(let number):
             begin(.jobUnreserved, number)
+        case .nodesChanged(let slot, let runs):
+            begin(.nodesChanged, slot)
+            list(runs) { writer, run in
+                writer.signed(run.node)
+                writer.signed(run.nodeCount)
+                writer.byte(run.state.rawValue)
+            }
         }
     }
 
@@ -136,6 +144,14 @@ extension ByteReader {
         case .priorityClassDeleted: .priorityClassDeleted(name: try text())
         case .jobReserved: .jobReserved(number: try number(), reservation: try reservation())
         case .jobUnreserved: .jobUnreserved(number: try number())
+        case .nodesChanged: .nodesChanged(slot: try slot(), runs: try nodeStateRuns())
+        }
+    }
+
+    private mutating func nodeStateRuns() throws(DecodeError) -> [NodeStateRun] {
+        try list(leastBytes: 3) { reader throws(DecodeError) in
+            NodeStateRun(
+                node: try reader.signed(), nodeCount: try reader.signed(), state: try reader.choice(NodeState.self))
         }
     }
 
