@@ -338,6 +338,8 @@ extension Call {
             }
         case .outcome(.node(let slot, let node, _)):
             return Answer.json(revision: desk.state.revision) { $0.node(node, of: slot, desk) }
+        case .outcome(.place(let change)):
+            return Answer.json(revision: desk.state.revision) { $0.place(change, in: desk.state) }
         case .outcome(.tenant(let slot, let created)):
             let readings = desk.state.tenantReadings([slot], at: api.backend.now)
             var response = Answer.json(created ? 201 : 200, revision: desk.state.revision) { writer in

@@ -19,6 +19,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     case arrayNotFound = "array-not-found"
     case poolNotFound = "pool-not-found"
     case nodeNotFound = "node-not-found"
+    case placeNotFound = "place-not-found"
     case tenantNotFound = "tenant-not-found"
     case idInUse = "id-in-use"
     case illegalTransition = "illegal-transition"
@@ -38,7 +39,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .arrayNotFound, .poolNotFound, .nodeNotFound, .tenantNotFound,
+        case .routeNotFound, .jobNotFound, .arrayNotFound, .poolNotFound, .nodeNotFound, .placeNotFound, .tenantNotFound,
             .priorityClassNotFound:
             404
         case .methodNotAllowed: 405
@@ -65,6 +66,7 @@ public enum ProblemType: String, CaseIterable, Sendable {
         case .arrayNotFound: "There is no such array"
         case .poolNotFound: "There is no such pool"
         case .nodeNotFound: "There is no such node"
+        case .placeNotFound: "There is no such domain or block"
         case .tenantNotFound: "There is no such tenant"
         case .idInUse: "Another job has this id"
         case .illegalTransition: "The state does not allow this"
@@ -125,6 +127,16 @@ struct Problem {
         case .nodeNotFound(let pool, let node):
             self.init(
                 .nodeNotFound, "Pool '\(pool)' has no node called '\(node)'. GET /v1/pools/\(pool)/nodes lists them.")
+        case .placeNotFound(let pool, let place):
+            let missing =
+                switch place {
+                case .pool: "nodes"
+                case .block(let name): "block called '\(name)'"
+                case .domain(let name):
+                    "domain called '\(name)', or several blocks have one, which are written BLOCK/DOMAIN"
+                }
+            self.init(
+                .placeNotFound, "Pool '\(pool)' has no \(missing). GET /v1/pools/\(pool)/nodes lists what is there.")
         case .idInUse(let id):
             self.init(
                 .idInUse,

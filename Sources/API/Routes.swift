@@ -11,6 +11,9 @@ public enum Operation: String, CaseIterable, Sendable {
     case listPriorityClasses, getPriorityClass, putPriorityClass, deletePriorityClass
     case listPools, loadPools, getPool, putPool, deletePool, listNodes
     case cordonNode, drainNode, uncordonNode, downNode, upNode
+    case cordonDomain, drainDomain, uncordonDomain, downDomain, upDomain
+    case cordonBlock, drainBlock, uncordonBlock, downBlock, upBlock
+    case cordonPool, drainPool, uncordonPool, downPool, upPool
     case listTenants, getTenant, putTenant, deleteTenant
     case getFleet, getQueue
 }
@@ -53,6 +56,21 @@ public enum RouteTable {
         (.post, "/v1/nodes/{pool}/{node...}:uncordon", .uncordonNode),
         (.post, "/v1/nodes/{pool}/{node...}:down", .downNode),
         (.post, "/v1/nodes/{pool}/{node...}:up", .upNode),
+        (.post, "/v1/pools/{name}/domains/{domain...}:cordon", .cordonDomain),
+        (.post, "/v1/pools/{name}/domains/{domain...}:drain", .drainDomain),
+        (.post, "/v1/pools/{name}/domains/{domain...}:uncordon", .uncordonDomain),
+        (.post, "/v1/pools/{name}/domains/{domain...}:down", .downDomain),
+        (.post, "/v1/pools/{name}/domains/{domain...}:up", .upDomain),
+        (.post, "/v1/pools/{name}/blocks/{block...}:cordon", .cordonBlock),
+        (.post, "/v1/pools/{name}/blocks/{block...}:drain", .drainBlock),
+        (.post, "/v1/pools/{name}/blocks/{block...}:uncordon", .uncordonBlock),
+        (.post, "/v1/pools/{name}/blocks/{block...}:down", .downBlock),
+        (.post, "/v1/pools/{name}/blocks/{block...}:up", .upBlock),
+        (.post, "/v1/pools/{name}:cordon", .cordonPool),
+        (.post, "/v1/pools/{name}:drain", .drainPool),
+        (.post, "/v1/pools/{name}:uncordon", .uncordonPool),
+        (.post, "/v1/pools/{name}:down", .downPool),
+        (.post, "/v1/pools/{name}:up", .upPool),
         (.get, "/v1/tenants", .listTenants),
         (.get, "/v1/tenants/{path...}", .getTenant),
         (.put, "/v1/tenants/{path...}", .putTenant),

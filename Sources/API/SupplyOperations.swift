@@ -136,6 +136,13 @@ extension BerthAPI {
         return .desk { desk in call.answer(desk.decide(command), desk) }
     }
 
+    func changePlace(_ call: Call, _ place: PoolPlace, _ action: NodeAction) throws(ParameterMistake) -> Step {
+        _ = try Parameters(call.request, known: [])
+        if let problem = call.bodyProblem { return .now(problem) }
+        let command = Command.changePlace(pool: call.parameters[0], place: place, action: action)
+        return .desk { desk in call.answer(desk.decide(command), desk) }
+    }
+
     func getFleet(_ call: Call) throws(ParameterMistake) -> Step {
         _ = try Parameters(call.request, known: [])
         return .desk { desk in

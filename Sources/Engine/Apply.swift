@@ -31,16 +31,7 @@ extension Engine {
             triesAll = true
             noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):
-            state.setNode(node, of: slot, to: nodeState)
-            packer.setSchedulable(pool: slot.index, node: node, nodeState == .ready)
-            if nodeState != .ready {
-                claims.suspect(node..<node + 1, of: slot.index)
-                preemption.touchAll()
-            }
-            if nodeState == .ready {
-                grown.insert(slot.index)
-                claims.touch(node..<node + 1, of: slot.index)
-            }
+            setNodes([NodeStateRun(node: node, nodeCount: 1, state: nodeState)], of: slot)
         case .jobSubmitted(let number, let spec):
             let job = Job(number: number, spec: spec, life: firstLife(of: spec, at: at))
             state.nextJobNumber = number.value + 1
@@ -155,6 +146,23 @@ extension Engine {
                 noteTurns(of: job)
             }
         case .jobPreempting, .jobSpared, .jobShrunk, .jobCheckpointed: applyPreemption(fact, at: at)
+        case .nodesChanged(let slot, let runs): setNodes(runs, of: slot)
+        }
+    }
+
+    private mutating func setNodes(_ runs: [NodeStateRun], of slot: PoolSlot) {
+        for run in runs {
+            for node in run.nodes {
+                state.setNode(node, of: slot, to: run.state)
+                packer.setSchedulable(pool: slot.index, node: node, run.state == .ready)
+            }
+            if run.state == .ready {
+                grown.insert(slot.index)
+                claims.touch(run.nodes, of: slot.index)
+            } else {
+                claims.suspect(run.nodes, of: slot.index)
+                preemption.touchAll()
+            }
         }
     }
 

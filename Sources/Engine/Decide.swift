@@ -20,6 +20,7 @@ extension Engine {
         case .putPool(let spec): return putPool(spec, at: at)
         case .deletePool(let name): return deletePool(name, at: at)
         case .changeNode(let pool, let node, let action): return changeNode(node, of: pool, action, at: at)
+        case .changePlace(let pool, let place, let action): return changePlace(place, of: pool, action, at: at)
         case .putTenant(let spec): return putTenant(spec, at: at)
         case .deleteTenant(let path): return deleteTenant(path, at: at)
         case .setFairShare(let policy): return setFairShare(policy, at: at)
@@ -214,37 +215,6 @@ extension Engine {
     private mutating func unreserve(pool slot: PoolSlot, at: Timestamp) {
         for claim in claims.all where claim.contains(pool: slot.index) {
             if case .job(let number) = claim.owner { emit(.jobUnreserved(number: number), at: at) }
-        }
-    }
-
-    private mutating func changeNode(_ name: String, of pool: String, _ action: NodeAction, at: Timestamp) -> Outcome {
-        guard let slot = state.slot(named: pool) else { return .refused(.poolNotFound(name: pool)) }
-        guard let node = state[slot].layout.node(named: name) else {
-            return .refused(.nodeNotFound(pool: pool, node: name))
-        }
-        let before = state[slot].nodeStates[node]
-        guard let after = before.after(action) else {
-            return .refused(.illegalNodeTransition(node: pool + "/" + name, state: before, action: action))
-        }
-        if after == before { return .node(slot, node: node, after) }
-        emit(.nodeChanged(slot: slot, node: node, state: after), at: at)
-        switch action {
-        case .down: requeue(on: node, of: slot, [.placed, .running, .preempting], cause: .nodeDown, at: at)
-        // What runs may finish; what has not started loses nothing by going elsewhere now.
-        case .drain: requeue(on: node, of: slot, [.placed], cause: .nodeDraining, at: at)
-        case .cordon, .uncordon, .up: break
-        }
-        schedule(at: at)
-        return .node(slot, node: node, after)
-    }
-
-    /// Sends the gangs in `states` with a worker on `node` back to the queue, in order of arrival.
-    private mutating func requeue(
-        on node: Int, of slot: PoolSlot, _ states: [JobState], cause: RequeueCause, at: Timestamp
-    ) {
-        for number in occupancy.jobs(on: node, of: slot.index) {
-            guard let job = state.jobs[number], states.contains(job.state) else { continue }
-            emit(.jobRequeued(number: number, cause: cause), at: at)
         }
     }
 }

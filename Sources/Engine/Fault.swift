@@ -80,6 +80,7 @@ extension Engine {
         case .jobShrunk(let number):
             return faultOfEviction(number) { $0.keeps != nil }
         case .jobCheckpointed(let number): return faultOfRun(number)
+        case .nodesChanged(let slot, let runs): return fault(of: slot) ?? fault(of: runs, in: slot)
         }
     }
 
@@ -111,6 +112,23 @@ extension Engine {
         packer.give(placement)
         defer { packer.take(placement) }
         return packer.canTake(kept) ? nil : "job \(job.id) is to go on where it is not"
+    }
+
+    /// Runs of nodes rise, do not meet in a node and stay in their pool, and each of their nodes changes.
+    private func fault(of runs: [NodeStateRun], in slot: PoolSlot) -> String? {
+        if runs.isEmpty { return "no node of the pool at slot \(slot.index) changes" }
+        let end = state[slot].nodeStates.count
+        var next = 0
+        for run in runs {
+            guard run.node >= next, run.node < end, 1...end - run.node ~= run.nodeCount else {
+                return "\(run.nodeCount) nodes from \(run.node) are not in their pool"
+            }
+            if let node = run.nodes.first(where: { state[slot].nodeStates[$0] == run.state }) {
+                return "node \(node) of the pool at slot \(slot.index) is \(run.state.name) already"
+            }
+            next = run.nodes.upperBound
+        }
+        return nil
     }
 
     /// What keeps a place from being kept for a job.

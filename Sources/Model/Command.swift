@@ -22,6 +22,8 @@ public enum Command: Sendable {
     case putPool(PoolSpec)
     case deletePool(name: String)
     case changeNode(pool: String, node: String, action: NodeAction)
+    /// All nodes of a place at once.
+    case changePlace(pool: String, place: PoolPlace, action: NodeAction)
     case putTenant(TenantSpec)
     case deleteTenant(path: String)
     case setFairShare(FairSharePolicy)
@@ -40,6 +42,7 @@ public enum Outcome: Sendable {
     case pool(PoolSlot, created: Bool)
     case poolDeleted(name: String)
     case node(PoolSlot, node: Int, NodeState)
+    case place(PlaceChange)
     case tenant(TenantSlot, created: Bool)
     case tenantDeleted(path: String)
     case fairShare(FairSharePolicy)
@@ -55,6 +58,8 @@ public enum Refusal: Hashable, Sendable {
     case arrayNotFound(id: String)
     case poolNotFound(name: String)
     case nodeNotFound(pool: String, node: String)
+    /// No domain or block of the pool has this name, or several domains have.
+    case placeNotFound(pool: String, place: PoolPlace)
     /// Another job has this id.
     case idInUse(id: String)
     case illegalTransition(id: String, state: JobState, action: String)

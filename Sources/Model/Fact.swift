@@ -47,6 +47,8 @@ public enum Fact: Hashable, Sendable {
     case jobShrunk(number: JobNumber)
     /// The work of a running job is saved up to now.
     case jobCheckpointed(number: JobNumber)
+    /// Nodes of a place changed together: runs of neighbours by rising node.
+    case nodesChanged(slot: PoolSlot, runs: [NodeStateRun])
 }
 
 /// All facts of one command: applied whole or not at all.

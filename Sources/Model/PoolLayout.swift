@@ -18,6 +18,11 @@ public final class PoolLayout: Sendable {
         case listed([NodeListing], indexByName: [String: UInt32])
     }
 
+    /// Whether names are derived from counts.
+    var isCounted: Bool {
+        if case .derived = names { true } else { false }
+    }
+
     public var nodeCount: Int { Int(domainStart[domainStart.count - 1]) }
     public var domainCount: Int { domainStart.count - 1 }
     public var blockCount: Int { blockStart.count - 1 }

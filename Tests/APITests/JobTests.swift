@@ -208,6 +208,41 @@ import Testing
         #expect(try caller.get("/v1/jobs/a").json["state"].string == "placed")
     }
 
+    @Test func `a domain that goes down says which jobs lost their place, and comes back whole`() throws {
+        let caller = try APICaller(pools: "p")
+        try caller.submit("a", count: 8)
+        let down = try caller.call(.post, "/v1/pools/p/domains/b01/d001:down").json
+        #expect(down["pool"].string == "p" && down["domain"].string == "b01/d001" && !down["block"].isThere)
+        #expect(down["nodeCount"].int == 2 && down["changedNodeCount"].int == 2)
+        #expect(down["nodesByState"]["down"].int == 2 && down["nodesByState"]["ready"].int == 0)
+        #expect(down["requeuedJobCount"].int == 1 && down["requeuedJobs"].array.compactMap(\.string) == ["a"])
+        #expect(try caller.get("/v1/jobs/a").json["lastRequeue"].string == "nodeDown")
+        let again = try caller.call(.post, "/v1/pools/p/domains/b01/d001:down").json
+        #expect(again["changedNodeCount"].int == 0 && again["requeuedJobs"].array.isEmpty)
+        #expect(try caller.call(.post, "/v1/pools/p/blocks/b01:up").json["changedNodeCount"].int == 2)
+        #expect(try caller.get("/v1/jobs/a").json["state"].string == "placed")
+        let cordoned = try caller.call(.post, "/v1/pools/p:cordon").json
+        #expect(cordoned["nodesByState"]["cordoned"].int == 8 && cordoned["requeuedJobCount"].int == 0)
+        #expect(!cordoned["block"].isThere && !cordoned["domain"].isThere)
+        let drained = try caller.call(.post, "/v1/pools/p/blocks/b00:drain").json
+        #expect(drained["block"].string == "b00" && drained["requeuedJobs"].array.compactMap(\.string) == ["a"])
+        #expect(try caller.call(.post, "/v1/pools/p:uncordon").json["nodesByState"]["ready"].int == 8)
+    }
+
+    @Test func `a place that is not there is a 404 that says where to look`() throws {
+        let caller = try APICaller(pools: "p")
+        for (path, problem) in [
+            ("x:down", "pool-not-found"), ("x/blocks/b00:down", "pool-not-found"),
+            ("p/blocks/b09:up", "place-not-found"), ("p/domains/b00:drain", "place-not-found"),
+            ("p/domains/b00/d000/n00:cordon", "place-not-found"),
+        ] {
+            let answer = try caller.call(.post, "/v1/pools/" + path)
+            #expect(answer.status == 404 && answer.problem == problem, "\(path)")
+        }
+        let body = try caller.call(.post, "/v1/pools/p:down", "{\"force\":true}")
+        #expect(body.status == 422)
+    }
+
     @Test func `all groups of a job together have a bound`() throws {
         let caller = try APICaller(pools: "p")
         let group = { (name: String, count: Int) in #"{"name":"\#(name)","count":\#(count),"gpus":1}"# }

@@ -50,6 +50,8 @@ import Testing
         (.delete, "/v1/pools/p", nil), (.post, "/v1/nodes/p/b00/d000/n00:cordon", nil),
         (.post, "/v1/nodes/p/b00/d000/n00:drain", nil), (.post, "/v1/nodes/p/b00/d000/n00:uncordon", nil),
         (.post, "/v1/nodes/p/b00/d000/n00:down", nil), (.post, "/v1/nodes/p/b00/d000/n00:up", nil),
+        (.post, "/v1/pools/p/domains/b00/d000:down", nil), (.post, "/v1/pools/p/blocks/b00:drain", nil),
+        (.post, "/v1/pools/p:cordon", nil),
     ]
 
     @Test(arguments: [

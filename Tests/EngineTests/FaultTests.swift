@@ -89,6 +89,21 @@ import Testing
         case .jobSpared: return numbers.map { .jobSpared(number: JobNumber($0)) }
         case .jobShrunk: return numbers.map { .jobShrunk(number: JobNumber($0)) }
         case .jobCheckpointed: return numbers.map { .jobCheckpointed(number: JobNumber($0)) }
+        case .nodesChanged(let slot, let runs):
+            return indexes.map { .nodesChanged(slot: PoolSlot($0), runs: runs) }
+                + [.nodesChanged(slot: slot, runs: []), .nodesChanged(slot: slot, runs: runs + runs)]
+                + damaged(runs).map { .nodesChanged(slot: slot, runs: $0) }
+        }
+    }
+
+    static func damaged(_ runs: [NodeStateRun]) -> [[NodeStateRun]] {
+        runs.indices.flatMap { at in
+            indexes.flatMap { value in
+                var (moved, longer) = (runs, runs)
+                moved[at].node = value
+                longer[at].nodeCount = value
+                return [moved, longer]
+            }
         }
     }
 
@@ -259,6 +274,7 @@ import Testing
         let settings = Self.harness(seed, steps: 0).engine.settings
         var harness = Self.harness(seed &+ 40, steps: 60)
         var history = History(seed: seed &+ 41)
+        history.percentPlaces = 15
         var kinds: Set<String> = []
         var refusals = 0
         for _ in 0..<140 {

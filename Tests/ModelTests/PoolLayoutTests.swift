@@ -46,6 +46,40 @@ import Testing
         #expect(layout.node(named: "n9") == nil)
     }
 
+    @Test func `Listed domains that share a name are found behind their block's`() {
+        let layout = PoolLayout(
+            .nodes([
+                Self.listing("n0", "east", "B"), Self.listing("n1", "west", "B"), Self.listing("n2", "east", "A"),
+                Self.listing("n3", "east", "B"), Self.listing("n4", "east", "A"), Self.listing("n5", "north", "B"),
+            ]))
+        #expect(layout.nodes(of: .pool) == 0..<6)
+        #expect(layout.nodes(of: .block("B")) == 0..<4)
+        #expect(layout.nodes(of: .block("A")) == 4..<6)
+        #expect(layout.nodes(of: .block("C")) == nil)
+        #expect(layout.nodes(of: .domain("west")) == 2..<3)
+        #expect(layout.nodes(of: .domain("east")) == nil)
+        #expect(layout.nodes(of: .domain("B/east")) == 0..<2)
+        #expect(layout.nodes(of: .domain("A/east")) == 4..<6)
+        #expect(layout.nodes(of: .domain("A/west")) == nil)
+    }
+
+    @Test func `A domain has all its cliques, counted or listed`() {
+        let counted = PoolLayout(.counts(blocks: 2, domainsPerBlock: 3, nodesPerDomain: 4, cliquesPerDomain: 2))
+        #expect(counted.nodes(of: .domain("b01/d001")) == 16..<20)
+        #expect(counted.nodes(of: .block("b01")) == 12..<24)
+        #expect(counted.nodes(of: .block("b02")) == nil)
+        #expect(counted.nodes(of: .block("b1")) == nil)
+        #expect(counted.nodes(of: .domain("b01/d003")) == nil)
+        #expect(counted.nodes(of: .domain("b01")) == nil)
+        let listed = PoolLayout(
+            .nodes([
+                NodeListing(name: "n0", domain: "d", clique: "x", block: "A"),
+                NodeListing(name: "n1", domain: "e", block: "A"),
+                NodeListing(name: "n2", domain: "d", clique: "y", block: "A"),
+            ]))
+        #expect(listed.nodes(of: .domain("d")) == 0..<2)
+    }
+
     @Test(arguments: UInt64(1)...60)
     func `Each node is found by its name, and stands in its domain and block`(seed: UInt64) {
         var random = SeededRandom(seed: seed)

@@ -49,6 +49,7 @@ struct CodecTests {
         #expect(fields(NodeShape(gpus: 1, cpuMillis: 1, memoryMiB: 1)) == 3)
         #expect(fields(NodeListing(name: "", domain: "", block: "")) == 5)
         #expect(fields(draw.placement()) == 5)
+        #expect(fields(NodeStateRun(node: 0, nodeCount: 1, state: .down)) == 3)
         #expect(fields(PlacementCost.zero) == 3)
         let need = WorkerNeed(gpus: 1, cpuMillis: 1, memoryMiB: 1)
         #expect(fields(need) == 4)

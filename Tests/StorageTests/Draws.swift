@@ -227,15 +227,20 @@ struct Draw: RandomNumberGenerator {
         case 23: .jobPreempting(number: number, eviction: eviction())
         case 24: .jobSpared(number: number)
         case 25: .jobShrunk(number: number)
-        default: .jobCheckpointed(number: number)
+        case 26: .jobCheckpointed(number: number)
+        default: .nodesChanged(slot: slot, runs: nodeStateRuns())
         }
+    }
+
+    private mutating func nodeStateRuns() -> [NodeStateRun] {
+        (0..<below(5)).map { _ in NodeStateRun(node: number(), nodeCount: number(), state: choice(NodeState.self)) }
     }
 
     mutating func transaction(firstRevision: UInt64, mostFacts: Int = 4) -> Transaction {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(27)
+                let kind = below(28)
                 return fact(kind: kind)
             }, stateDigest: next())
     }

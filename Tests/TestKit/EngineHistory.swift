@@ -21,6 +21,9 @@ public struct History: Sendable {
     /// How many of a hundred groups of jobs that ask for more are elastic.
     public var percentElastic = 15
 
+    /// How many of a hundred changes of nodes are of whole domains, blocks or pools.
+    public var percentPlaces = 0
+
     public init(seed: UInt64) { random = seed &* 0x2545_F491_4F6C_DD1D &+ 7 }
 
     public mutating func next() -> UInt64 {
@@ -72,6 +75,7 @@ public struct History: Sendable {
         case ...91:
             guard let slot = livePool(state) else { return .putPool(pool("alpha")) }
             let layout = state[slot].layout
+            if percentPlaces > 0 && chance(percent: percentPlaces) { return placeCommand(state[slot]) }
             return .changeNode(
                 pool: state[slot].spec.name, node: layout.name(ofNode: pick(0...layout.nodeCount - 1)),
                 action: pick([.cordon, .drain, .uncordon, .uncordon, .down, .up, .up]))
@@ -92,6 +96,17 @@ public struct History: Sendable {
         case ...8: return .stopped(id: job(state, .preempting))
         default: return .finish(id: job(state, .preempting), end: .succeeded, message: "")
         }
+    }
+
+    private mutating func placeCommand(_ pool: PoolRecord) -> Command {
+        let domain = pick(0...pool.layout.domainCount - 1)
+        let places: [PoolPlace] = [
+            .pool, .block(pool.layout.name(ofBlock: pool.layout.block(ofDomain: domain))),
+            .domain(pool.layout.name(ofDomain: domain)), .domain(pool.layout.name(ofDomain: domain)),
+        ]
+        return .changePlace(
+            pool: pool.spec.name, place: pick(places),
+            action: pick([.cordon, .drain, .uncordon, .uncordon, .down, .up, .up]))
     }
 
     private static let poolNames = ["alpha", "bravo", "charlie", "delta"]

@@ -124,6 +124,19 @@ extension JSONWriter {
             case .jobCheckpointed(let number):
                 writer.member("fact", "jobCheckpointed")
                 writer.member("number", number.value)
+            case .nodesChanged(let slot, let runs):
+                writer.member("fact", "nodesChanged")
+                writer.member("slot", slot.index)
+                writer.key("runs")
+                writer.array { writer in
+                    for run in runs {
+                        writer.object { writer in
+                            writer.member("node", run.node)
+                            writer.member("nodeCount", run.nodeCount)
+                            writer.member("state", "\(run.state)")
+                        }
+                    }
+                }
             }
         }
     }

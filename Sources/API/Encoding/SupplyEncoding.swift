@@ -44,15 +44,41 @@ extension JSONWriter {
             writer.member("gpus", spec.gpuCount)
             writer.member("gpusAllocated", pool.gpusAllocated)
             writer.member("jobCount", pool.jobs)
-            writer.key("nodesByState")
-            writer.object { writer in
-                var counts = [Int](repeating: 0, count: NodeState.allCases.count)
-                for state in pool.nodeStates { counts[Int(state.rawValue)] += 1 }
-                writer.member("ready", counts[Int(NodeState.ready.rawValue)])
-                writer.member("cordoned", counts[Int(NodeState.cordoned.rawValue)])
-                writer.member("draining", counts[Int(NodeState.draining.rawValue)])
-                writer.member(
-                    "down", counts[Int(NodeState.down.rawValue)] + counts[Int(NodeState.downCordoned.rawValue)])
+            writer.nodesByState(pool.nodeStates[...])
+        }
+    }
+
+    private mutating func nodesByState(_ states: ArraySlice<NodeState>) {
+        key("nodesByState")
+        object { writer in
+            var counts = [Int](repeating: 0, count: NodeState.allCases.count)
+            for state in states { counts[Int(state.rawValue)] += 1 }
+            writer.member("ready", counts[Int(NodeState.ready.rawValue)])
+            writer.member("cordoned", counts[Int(NodeState.cordoned.rawValue)])
+            writer.member("draining", counts[Int(NodeState.draining.rawValue)])
+            writer.member(
+                "down", counts[Int(NodeState.down.rawValue)] + counts[Int(NodeState.downCordoned.rawValue)])
+        }
+    }
+
+    /// What a change of a place came to, with the first of the jobs that lost theirs.
+    mutating func place(_ change: PlaceChange, in state: State) {
+        object { writer in
+            writer.member("pool", state[change.pool].spec.name)
+            switch change.place {
+            case .pool: break
+            case .block(let name): writer.member("block", name)
+            case .domain(let name): writer.member("domain", name)
+            }
+            writer.member("nodeCount", change.nodes.count)
+            writer.member("changedNodeCount", change.changedNodes)
+            writer.nodesByState(state[change.pool].nodeStates[change.nodes])
+            writer.member("requeuedJobCount", change.requeued.count)
+            writer.key("requeuedJobs")
+            writer.array { writer in
+                for number in change.requeued.prefix(PlaceChange.jobsShown) {
+                    if let job = state.jobs[number] { writer.value(job.id) }
+                }
             }
         }
     }

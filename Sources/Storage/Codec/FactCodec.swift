@@ -18,6 +18,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobReserved, jobUnreserved, jobSearchGivenUp
     case jobArraySubmitted, jobTurnCame
     case jobPreempting, jobSpared, jobShrunk, jobCheckpointed
+    case nodesChanged
 }
 
 extension ByteWriter {
@@ -101,6 +102,13 @@ extension ByteWriter {
             begin(.jobShrunk, number)
         case .jobCheckpointed(let number):
             begin(.jobCheckpointed, number)
+        case .nodesChanged(let slot, let runs):
+            begin(.nodesChanged, slot)
+            list(runs) { writer, run in
+                writer.signed(run.node)
+                writer.signed(run.nodeCount)
+                writer.byte(run.state.rawValue)
+            }
         }
     }
 
@@ -161,6 +169,14 @@ extension ByteReader {
         case .jobSpared: .jobSpared(number: try number())
         case .jobShrunk: .jobShrunk(number: try number())
         case .jobCheckpointed: .jobCheckpointed(number: try number())
+        case .nodesChanged: .nodesChanged(slot: try slot(), runs: try nodeStateRuns())
+        }
+    }
+
+    private mutating func nodeStateRuns() throws(DecodeError) -> [NodeStateRun] {
+        try list(leastBytes: 3) { reader throws(DecodeError) in
+            NodeStateRun(
+                node: try reader.signed(), nodeCount: try reader.signed(), state: try reader.choice(NodeState.self))
         }
     }
 
