@@ -258,6 +258,7 @@ extension JobState {
         case .running: "A running job can be finished, checkpointed or cancelled."
         case .preempting:
             "It is asked to leave: it can be stopped or cancelled, and while it runs finished or checkpointed."
+        case .repairing: "It lost workers and others are sought: it can be cancelled, and while it runs finished or checkpointed."
         case .succeeded, .failed, .cancelled: "It has ended, and nothing more changes it."
         }
     }

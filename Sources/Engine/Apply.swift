@@ -75,6 +75,7 @@ extension Engine {
                 life.unmet = 0
                 life.awaitsTurn = false
                 life.eviction = nil
+                life.repairUntil = nil
                 life.forgetPromises()
             }
             leave(before)
@@ -94,6 +95,8 @@ extension Engine {
                 life.requeues += 1
                 life.lastRequeue = cause
                 life.eviction = nil
+                life.repairUntil = nil
+                life.repairs = 0
                 if cause == .preempted { life.preemptions += 1 }
             }
             leave(before)
@@ -147,6 +150,20 @@ extension Engine {
             }
         case .jobPreempting, .jobSpared, .jobShrunk, .jobCheckpointed: applyPreemption(fact, at: at)
         case .nodesChanged(let slot, let runs): setNodes(runs, of: slot)
+        case .jobRepairing(let number, let until):
+            change(number) { life in
+                life.state = .repairing
+                life.repairUntil = until
+            }
+            work.losses += 1
+        case .jobRepaired(let number, let placement):
+            replacePlacement(of: number, with: placement, at: at)
+            change(number) { life in
+                life.state = life.startedAt == nil ? .placed : .running
+                life.repairUntil = nil
+                life.repairs += 1
+            }
+            work.repairs += 1
         }
     }
 
@@ -163,6 +180,7 @@ extension Engine {
                 claims.suspect(run.nodes, of: slot.index)
                 preemption.touchAll()
             }
+            repairs.touch()
         }
     }
 
@@ -259,6 +277,7 @@ extension Engine {
         let changed = job.with(life)
         state.replace(job, with: changed)
         notePreemption(from: job, to: changed)
+        noteRepair(from: job.life, to: changed)
         return job
     }
 

@@ -45,6 +45,8 @@ public struct EngineSettings: Hashable, Sendable {
     public var overtaking = true
     /// How long a job that must leave for a higher claim may take to stop; 0 to take its place at once.
     public var preemptionGraceSeconds = 30
+    /// How long others are sought for the workers that a gang lost before all of it goes back to the queue; 0 for not at all.
+    public var repairGraceSeconds = 60
     /// Gangs of one tenant that may be asked to leave in one hour of the clock.
     public var evictionsPerTenantAndHour = 1000
     /// A job that was preempted so often is left in peace.
@@ -105,6 +107,7 @@ public struct Engine: ~Copyable {
     var fairShare = FairShare()
     var bars = Bars()
     var preemption = Preemption()
+    var repairs = Repairs()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
@@ -127,6 +130,7 @@ public struct Engine: ~Copyable {
 
     var hasUntried: Bool {
         !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty || !preemption.touched.isEmpty
+            || repairs.isPending
     }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
@@ -189,6 +193,10 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var spared: UInt64 = 0
     /// Work since the last checkpoint that preempted jobs lost, in thousandths of a GPU times seconds.
     public internal(set) var lostMilliSeconds: UInt64 = 0
+    /// Gangs that lost some of their workers, those that went on, and the times that none were found in time.
+    public internal(set) var losses: UInt64 = 0
+    public internal(set) var repairs: UInt64 = 0
+    public internal(set) var repairsGivenUp: UInt64 = 0
     /// Searches for victims, the times that they tried to place a gang, and the gangs that they released for it.
     public internal(set) var preemptionSearches: UInt64 = 0
     public internal(set) var preemptionTrials: UInt64 = 0

@@ -27,12 +27,12 @@ extension Engine {
             return fault(of: placement, for: job) ?? faultOfNodes(placement)
         case .jobStarted(let number): return fault(of: number, .placed)
         case .jobEnded(let number, .cancelled, .caller, _):
-            return fault(of: number, .queued, .placed, .running, .preempting)
+            return fault(of: number, .queued, .placed, .running, .preempting, .repairing)
         case .jobEnded(let number, _, .caller, _): return faultOfRun(number)
         case .jobEnded(let number, .failed, _, _): return fault(of: number, .queued)
         case .jobEnded(let number, _, let cause, _): return "job number \(number.value) ends well by \(cause)"
         case .jobRequeued(let number, .preempted): return fault(of: number, .preempting)
-        case .jobRequeued(let number, _): return fault(of: number, .placed, .running, .preempting)
+        case .jobRequeued(let number, _): return fault(of: number, .placed, .running, .preempting, .repairing)
         case .jobForgotten(let number):
             if isAwaited(number) { return "others wait for job number \(number.value)" }
             return ended.first == number ? nil : "job number \(number.value) is not next to go"
@@ -81,11 +81,15 @@ extension Engine {
             return faultOfEviction(number) { $0.keeps != nil }
         case .jobCheckpointed(let number): return faultOfRun(number)
         case .nodesChanged(let slot, let runs): return fault(of: slot) ?? fault(of: runs, in: slot)
+        case .jobRepairing(let number, let until):
+            if !(Bounds.moments ~= until) { return "job number \(number.value) is repaired out of time" }
+            return fault(of: number, .placed, .running)
+        case .jobRepaired(let number, let placement): return faultOfRepair(number, placement)
         }
     }
 
     private func faultOfRun(_ number: JobNumber) -> String? {
-        if let fault = fault(of: number, .running, .preempting) { return fault }
+        if let fault = fault(of: number, .running, .preempting, .repairing) { return fault }
         return state.jobs[number].flatMap { $0.isRunning ? nil : "job \($0.id) does not run" }
     }
 

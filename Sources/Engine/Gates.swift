@@ -85,6 +85,10 @@ extension Engine {
         case .eviction:
             if let eviction = job.life.eviction { emit(departure(of: job, eviction), at: at) }
             return 0
+        case .repair:
+            work.repairsGivenUp += 1
+            emit(repairGivenUp(job), at: at)
+            return 0
         }
     }
 

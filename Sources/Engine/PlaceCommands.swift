@@ -1,4 +1,4 @@
-// Nodes that change their state by a command: one, or all of a domain, block or pool at once. What is lost there is requeued.
+// Nodes that change their state by a command: one, or all of a domain, block or pool at once. What is lost there is repaired or requeued.
 
 import Model
 
@@ -14,7 +14,7 @@ extension Engine {
         }
         if after == before { return .node(slot, node: node, after) }
         emit(.nodeChanged(slot: slot, node: node, state: after), at: at)
-        _ = requeue(on: [NodeStateRun(node: node, nodeCount: 1, state: after)], of: slot, action, at: at)
+        _ = settleLosses(on: [NodeStateRun(node: node, nodeCount: 1, state: after)], of: slot, action, at: at)
         schedule(at: at)
         return .node(slot, node: node, after)
     }
@@ -30,7 +30,7 @@ extension Engine {
         if runs.isEmpty { return .place(change) }
         emit(.nodesChanged(slot: slot, runs: runs), at: at)
         change.changedNodes = runs.reduce(0) { $0 + $1.nodeCount }
-        change.requeued = requeue(on: runs, of: slot, action, at: at)
+        (change.requeued, change.repairing) = settleLosses(on: runs, of: slot, action, at: at)
         schedule(at: at)
         return .place(change)
     }
@@ -50,27 +50,31 @@ extension Engine {
         return runs
     }
 
-    /// Sends the gangs with a worker on nodes that an action changed back to the queue where they cannot stay, in order of
-    /// arrival and each once.
-    private mutating func requeue(
+    /// What becomes of the gangs with a worker on nodes that an action changed, in order of arrival: the jobs that go back to the
+    /// queue, and those for whose lost workers others are sought.
+    private mutating func settleLosses(
         on runs: [NodeStateRun], of slot: PoolSlot, _ action: NodeAction, at: Timestamp
-    ) -> [JobNumber] {
-        let (states, cause): ([JobState], RequeueCause)
-        switch action {
-        case .down: (states, cause) = ([.placed, .running, .preempting], .nodeDown)
-        // What runs may finish; what has not started loses nothing by going elsewhere now.
-        case .drain: (states, cause) = ([.placed], .nodeDraining)
-        case .cordon, .uncordon, .up: return []
-        }
+    ) -> (requeued: [JobNumber], repairing: [JobNumber]) {
+        var (requeued, repairing): ([JobNumber], [JobNumber]) = ([], [])
+        if action != .down && action != .drain { return (requeued, repairing) }
         var numbers: [JobNumber] = []
         for run in runs { for node in run.nodes { numbers += occupancy.jobs(on: node, of: slot.index) } }
         numbers.sort()
-        var requeued: [JobNumber] = []
-        for number in numbers where requeued.last != number {
-            guard let job = state.jobs[number], states.contains(job.state) else { continue }
-            emit(.jobRequeued(number: number, cause: cause), at: at)
-            requeued.append(number)
+        var last: JobNumber?
+        for number in numbers where number != last {
+            last = number
+            guard let job = state.jobs[number] else { continue }
+            let fact: Fact?
+            if action == .down {
+                fact = loss(of: job, at: at)
+            } else {
+                // What runs may finish; what has not started loses nothing by going elsewhere now.
+                fact = job.state == .placed ? .jobRequeued(number: number, cause: .nodeDraining) : nil
+            }
+            guard let fact else { continue }
+            emit(fact, at: at)
+            if case .jobRequeued = fact { requeued.append(number) } else { repairing.append(number) }
         }
-        return requeued
+        return (requeued, repairing)
     }
 }

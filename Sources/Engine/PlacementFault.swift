@@ -112,7 +112,8 @@ extension Engine {
             if let most = group.spread.workersPerDomain, counts(.domain).contains(where: { $0 > most }) {
                 return "job \(job.id) has more than \(most) workers in a domain"
             }
-            if !job.spec.usesSpares, let node = runs.firstSpare(pool.spec.sparesPerDomain, in: pool.layout) {
+            // Spare nodes are there for gangs that lost workers.
+            if !job.spec.usesSpares && job.life.repairs == 0, let node = runs.firstSpare(pool.spec.sparesPerDomain, in: pool.layout) {
                 return "job \(job.id) is on spare node \(node)"
             }
         }

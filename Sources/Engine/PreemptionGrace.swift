@@ -51,6 +51,6 @@ extension Engine {
 }
 
 extension Job {
-    /// Whether its workers run, be it that they are asked to stop.
-    var isRunning: Bool { state == .running || state == .preempting && life.startedAt != nil }
+    /// Whether its workers run, be it that they are asked to stop, or that some were lost.
+    var isRunning: Bool { state == .running || state.holdsCapacity && life.startedAt != nil }
 }

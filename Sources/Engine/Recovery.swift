@@ -62,7 +62,12 @@ extension Engine {
         triesAll = !image.isSettled
         mayPreempt = !image.isSettled
         // What was given back on kept nodes and not yet looked at is not in the image.
-        if image.isSettled { preemption.forgetTouched() } else { claims.touchAll() }
+        if image.isSettled {
+            preemption.forgetTouched()
+            repairs.forgetTouched()
+        } else {
+            claims.touchAll()
+        }
         guard state.digest == image.digest else { throw .digestMismatch(revision: image.revision) }
         bars.refresh(state, at: now)
         if image.isSettled { bars.noteOpened() }
@@ -101,7 +106,7 @@ extension Engine {
         case .queued:
             if job.life.placement != nil { return "job \(job.id) waits and has a place" }
             if let reservation = job.life.reservation, let fault = fault(of: reservation, for: job) { return fault }
-        case .placed, .running, .preempting:
+        case .placed, .running, .preempting, .repairing:
             guard let placement = job.life.placement else { return "job \(job.id) runs nowhere" }
             if let fault = fault(of: placement, for: job) { return fault }
             packer.take(placement)
@@ -121,6 +126,7 @@ extension Engine {
         if job.state == .queued { enterQueue(job) }
         if let reservation = job.life.reservation { keep(reservation, for: job) }
         notePreemption(from: nil, to: job)
+        noteRepair(from: nil, to: job)
         return nil
     }
 

@@ -22,6 +22,8 @@ extension Engine {
             trimIndexes()
             refreshWatchers()
             openLines()
+            // What runs is made whole before anything new is placed.
+            guard repairGangs(&budget, at: at) else { return }
             // Where nobody is overtaken, what waits first is what decides, whether anything grew for it or not.
             if !settings.overtaking { triesAll = true }
             var candidates = Heap<Attempt>()

@@ -66,7 +66,7 @@ extension UInt16 {
 
 extension PlacementCost {
     /// The same cost for a part of the capacity.
-    fileprivate func scaled(by part: Int, over all: Int) -> PlacementCost {
+    func scaled(by part: Int, over all: Int) -> PlacementCost {
         if all == 0 { return self }
         func scaled(_ cost: Int64) -> Int64 { Int64(Int128(cost) * Int128(part) / Int128(all)) }
         return PlacementCost(price: scaled(price), fragmentation: scaled(fragmentation), topology: scaled(topology))

@@ -106,7 +106,10 @@ public struct State: Sendable {
     /// GPUs that queued jobs ask for at least, rounded up.
     public var gpusQueued: Int { (gpuMilliQueued + 999) / 1000 }
 
-    public var liveJobs: Int { count(of: .queued) + count(of: .placed) + count(of: .running) + count(of: .preempting) }
+    public var liveJobs: Int {
+        count(of: .queued) + count(of: .placed) + count(of: .running) + count(of: .preempting)
+            + count(of: .repairing)
+    }
 
     /// Equal for equal states, whatever history led to them. Constant time.
     public var digest: UInt64 {

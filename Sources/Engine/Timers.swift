@@ -7,7 +7,7 @@ public import Model
 /// Something that time brings to a job.
 struct Timer: Hashable, Comparable {
     enum Kind: UInt8, CaseIterable {
-        case patience, opening, maxWait, deadline, eviction
+        case patience, opening, maxWait, deadline, eviction, repair
 
         /// Whether it leads to a fact. The end of patience does not: what a job asks for follows from its life and the time.
         var isDecided: Bool { self != .patience }
@@ -26,9 +26,10 @@ extension Job {
     /// When time brings something of a kind to the job as it is at `now`; nil where it does not.
     func timer(_ kind: Timer.Kind, at now: Timestamp) -> Timestamp? {
         if kind == .eviction { return life.eviction?.deadline }
+        if kind == .repair { return life.repairUntil }
         guard state == .queued else { return nil }
         switch kind {
-        case .eviction: return nil
+        case .eviction, .repair: return nil
         case .patience: return isOpen ? patienceEnd.flatMap { now < $0 ? $0 : nil } : nil
         case .opening: return life.isEarly ? spec.notBefore : nil
         // A job that came back to the queue later was placed in time.

@@ -147,6 +147,8 @@ extension JobLife {
         digest.add(searchGivenUpAt)
         digest.add(firstStart)
         digest.add(preemptions)
+        digest.add(repairs)
+        digest.add(repairUntil)
         digest.add(checkpointedAt)
         if let eviction {
             digest.add(eviction.by.value)

@@ -49,6 +49,10 @@ public enum Fact: Hashable, Sendable {
     case jobCheckpointed(number: JobNumber)
     /// Nodes of a place changed together: runs of neighbours by rising node.
     case nodesChanged(slot: PoolSlot, runs: [NodeStateRun])
+    /// Nodes of some workers of a gang went down; others are sought for them, at most until then.
+    case jobRepairing(number: JobNumber, until: Timestamp)
+    /// A gang that lost workers goes on here: with others in their stead, with its nodes come back, or with those that it has.
+    case jobRepaired(number: JobNumber, placement: Placement)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -234,9 +234,10 @@ public struct JobNumber: Hashable, Comparable, Sendable {
 }
 
 /// Where a job stands in its life: `queued -> placed -> running -> succeeded | failed | cancelled`. From placed and running it may
-/// come to `preempting`, while it is asked to leave, and from there back to the queue, or to where it was if it is spared.
+/// come to `preempting`, while it is asked to leave, and from there back to the queue, or to where it was if it is spared; or to
+/// `repairing`, while nodes of some of its workers are down and others are sought, and from there back to where it was or to the queue.
 public enum JobState: UInt8, CaseIterable, Sendable {
-    case queued, placed, running, succeeded, failed, cancelled, preempting
+    case queued, placed, running, succeeded, failed, cancelled, preempting, repairing
 
     public var name: String {
         switch self {
@@ -247,11 +248,12 @@ public enum JobState: UInt8, CaseIterable, Sendable {
         case .failed: "failed"
         case .cancelled: "cancelled"
         case .preempting: "preempting"
+        case .repairing: "repairing"
         }
     }
 
     public var hasEnded: Bool { self == .succeeded || self == .failed || self == .cancelled }
-    public var holdsCapacity: Bool { self == .placed || self == .running || self == .preempting }
+    public var holdsCapacity: Bool { self == .placed || self == .running || self == .preempting || self == .repairing }
 }
 
 /// How a job's life ends.
@@ -346,6 +348,10 @@ public struct JobLife: Hashable, Sendable {
     public var checkpointedAt: Timestamp?
     /// What is being taken back from it. Only while it holds capacity.
     public var eviction: Eviction?
+    /// Until when others are sought for workers that it lost. Only while it is `repairing`.
+    public var repairUntil: Timestamp?
+    /// How often it lost workers and went on since it was placed.
+    public var repairs: Int = 0
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64

@@ -36,6 +36,8 @@ public struct PlaceChange: Hashable, Sendable {
     public var changedNodes: Int
     /// The jobs that lost their place by it, in order of arrival; some may have found another at once.
     public var requeued: [JobNumber]
+    /// The jobs that lost some of their workers by it, in order of arrival; for some, others may have been found at once.
+    public var repairing: [JobNumber] = []
 
     public init(
         pool: PoolSlot, place: PoolPlace, nodes: Range<Int>, changedNodes: Int = 0, requeued: [JobNumber] = []

@@ -242,6 +242,30 @@ public struct Packer: ~Copyable {
         return (free.gpuMask, Int(free.cpuMillis), Int(free.memoryMiB))
     }
 
+    /// Where so many workers could stand on one node: on its first free GPUs, or for shares on the fullest GPU that has room.
+    public func run(_ workers: Int, of need: WorkerNeed, on node: Int, pool: Int) -> NodeRun? {
+        let free = free(pool: pool, node: node)
+        guard free.cpuMillis >= workers * need.cpuMillis, free.memoryMiB >= workers * need.memoryMiB else { return nil }
+        var mask: UInt16 = 0
+        if need.isShare {
+            var best: (free: Int, gpu: Int)?
+            for gpu in 0..<pools[pool].layout.gpus {
+                let left = freeMilli(pool: pool, node: node, gpu: gpu)
+                if left >= workers * need.gpuMilli && left < best?.free ?? .max { best = (left, gpu) }
+            }
+            guard let best else { return nil }
+            mask = 1 << UInt16(best.gpu)
+        } else {
+            var rest = free.gpuMask
+            for _ in 0..<workers * need.gpus {
+                if rest == 0 { return nil }
+                mask |= rest & (~rest &+ 1)
+                rest &= rest &- 1
+            }
+        }
+        return NodeRun(node: UInt32(node), nodeCount: 1, gpuMask: mask, workers: UInt16(workers))
+    }
+
     /// What is free of one GPU, in thousandths.
     public func freeMilli(pool: Int, node: Int, gpu: Int) -> Int {
         pools[pool].shares.isEmpty

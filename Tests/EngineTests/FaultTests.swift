@@ -89,6 +89,10 @@ import Testing
         case .jobSpared: return numbers.map { .jobSpared(number: JobNumber($0)) }
         case .jobShrunk: return numbers.map { .jobShrunk(number: JobNumber($0)) }
         case .jobCheckpointed: return numbers.map { .jobCheckpointed(number: JobNumber($0)) }
+        case .jobRepairing(_, let until): return numbers.map { .jobRepairing(number: JobNumber($0), until: until) }
+        case .jobRepaired(let number, let placement):
+            return numbers.map { .jobRepaired(number: JobNumber($0), placement: placement) }
+                + damaged(placement).map { .jobRepaired(number: number, placement: $0) }
         case .nodesChanged(let slot, let runs):
             return indexes.map { .nodesChanged(slot: PoolSlot($0), runs: runs) }
                 + [.nodesChanged(slot: slot, runs: []), .nodesChanged(slot: slot, runs: runs + runs)]

@@ -228,7 +228,9 @@ struct Draw: RandomNumberGenerator {
         case 24: .jobSpared(number: number)
         case 25: .jobShrunk(number: number)
         case 26: .jobCheckpointed(number: number)
-        default: .nodesChanged(slot: slot, runs: nodeStateRuns())
+        case 27: .nodesChanged(slot: slot, runs: nodeStateRuns())
+        case 28: .jobRepairing(number: number, until: moment())
+        default: .jobRepaired(number: number, placement: placement())
         }
     }
 
@@ -240,7 +242,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(28)
+                let kind = below(30)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -283,6 +285,8 @@ struct Draw: RandomNumberGenerator {
         life.preemptions = number()
         life.checkpointedAt = maybe { $0.moment() }
         life.eviction = maybe { $0.eviction() }
+        life.repairUntil = maybe { $0.moment() }
+        life.repairs = number()
         return life
     }
 

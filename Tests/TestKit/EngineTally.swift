@@ -99,6 +99,9 @@ private struct Tally {
         for slot in Set(placement.parts.map(\.pool.index)) { poolJobs[slot] += 1 }
         let isLeaving = job.life.eviction.map { $0.keeps == nil } ?? false
         if isLeaving != (job.state == .preempting) { return "job \(job.id) is \(job.state.name) and leaves or not" }
+        if job.state == .placed || job.state == .running, state.lostWorkers(of: placement) > 0 {
+            return "job \(job.id) is \(job.state.name) on a node that is down"
+        }
         for (at, part) in placement.parts.enumerated() {
             for run in placement.runs[placement.runRange(at)] {
                 for node in run.nodes { take(run, of: part.need, for: job, part.pool.index, node) }

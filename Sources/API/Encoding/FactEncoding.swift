@@ -124,6 +124,15 @@ extension JSONWriter {
             case .jobCheckpointed(let number):
                 writer.member("fact", "jobCheckpointed")
                 writer.member("number", number.value)
+            case .jobRepairing(let number, let until):
+                writer.member("fact", "jobRepairing")
+                writer.member("number", number.value)
+                writer.member("until", until)
+            case .jobRepaired(let number, let placement):
+                writer.member("fact", "jobRepaired")
+                writer.member("number", number.value)
+                writer.key("placement")
+                writer.parts(placement)
             case .nodesChanged(let slot, let runs):
                 writer.member("fact", "nodesChanged")
                 writer.member("slot", slot.index)

@@ -74,6 +74,7 @@ extension JSONWriter {
             writer.task(job)
             writer.life(job.life)
             if let eviction = job.life.eviction { writer.eviction(eviction, in: state) }
+            if let until = job.life.repairUntil { writer.repair(job, until: until, in: state) }
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
             if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
@@ -182,6 +183,25 @@ extension JSONWriter {
         }
     }
 
+    /// What the job lost, and until when others are sought.
+    private mutating func repair(_ job: Job, until: Timestamp, in state: State) {
+        key("repair")
+        object { writer in
+            writer.member("until", until)
+            guard let placement = job.life.placement else { return }
+            writer.member("lostWorkers", state.lostWorkers(of: placement))
+            writer.key("lostNodes")
+            writer.array { writer in
+                var last: (PoolSlot, Int)?
+                state.forEachLostNode(of: placement) { slot, node, _ in
+                    if let last, last == (slot, node) { return }
+                    last = (slot, node)
+                    writer.value(state[slot].spec.name + "/" + state[slot].layout.name(ofNode: node))
+                }
+            }
+        }
+    }
+
     /// For whom the job must leave, or give up workers, and until when.
     private mutating func eviction(_ eviction: Eviction, in state: State) {
         if let preemptor = state.jobs[eviction.by] { member("preemptedBy", preemptor.id) }
@@ -198,6 +218,7 @@ extension JSONWriter {
         }
         if let cause = life.lastRequeue { field("lastRequeue", text: cause.word) }
         if life.preemptions > 0 { member("preemptions", life.preemptions) }
+        if life.repairs > 0 { member("repairs", life.repairs) }
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
         member("checkpointedAt", life.checkpointedAt)

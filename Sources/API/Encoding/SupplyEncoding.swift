@@ -75,10 +75,17 @@ extension JSONWriter {
             writer.nodesByState(state[change.pool].nodeStates[change.nodes])
             writer.member("requeuedJobCount", change.requeued.count)
             writer.key("requeuedJobs")
-            writer.array { writer in
-                for number in change.requeued.prefix(PlaceChange.jobsShown) {
-                    if let job = state.jobs[number] { writer.value(job.id) }
-                }
+            writer.first(of: change.requeued, in: state)
+            writer.member("repairingJobCount", change.repairing.count)
+            writer.key("repairingJobs")
+            writer.first(of: change.repairing, in: state)
+        }
+    }
+
+    private mutating func first(of jobs: [JobNumber], in state: State) {
+        array { writer in
+            for number in jobs.prefix(PlaceChange.jobsShown) {
+                if let job = state.jobs[number] { writer.value(job.id) }
             }
         }
     }
@@ -251,6 +258,7 @@ extension JobState {
         case .failed: "failed"
         case .cancelled: "cancelled"
         case .preempting: "preempting"
+        case .repairing: "repairing"
         }
     }
 }

@@ -19,6 +19,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobArraySubmitted, jobTurnCame
     case jobPreempting, jobSpared, jobShrunk, jobCheckpointed
     case nodesChanged
+    case jobRepairing, jobRepaired
 }
 
 extension ByteWriter {
@@ -102,6 +103,12 @@ extension ByteWriter {
             begin(.jobShrunk, number)
         case .jobCheckpointed(let number):
             begin(.jobCheckpointed, number)
+        case .jobRepairing(let number, let until):
+            begin(.jobRepairing, number)
+            signed(until.nanoseconds)
+        case .jobRepaired(let number, let placement):
+            begin(.jobRepaired, number)
+            self.placement(placement)
         case .nodesChanged(let slot, let runs):
             begin(.nodesChanged, slot)
             list(runs) { writer, run in
@@ -169,6 +176,8 @@ extension ByteReader {
         case .jobSpared: .jobSpared(number: try number())
         case .jobShrunk: .jobShrunk(number: try number())
         case .jobCheckpointed: .jobCheckpointed(number: try number())
+        case .jobRepairing: .jobRepairing(number: try number(), until: Timestamp(nanoseconds: try signed64()))
+        case .jobRepaired: .jobRepaired(number: try number(), placement: try placement())
         case .nodesChanged: .nodesChanged(slot: try slot(), runs: try nodeStateRuns())
         }
     }

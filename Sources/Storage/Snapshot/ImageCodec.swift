@@ -23,7 +23,7 @@
 //              not met of its `after`,
 //              reservation (may be missing), times when the search was given up and of the first start promised (each
 //              may be missing; signed), preemptions (signed), time of the last checkpoint (may be missing; signed, from
-//              submitted), eviction (may be missing)
+//              submitted), eviction (may be missing), end of its repair (may be missing; signed), repairs (signed)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -113,6 +113,8 @@ extension ByteWriter {
         signed(life.preemptions)
         optional(life.checkpointedAt) { $0.signed($1.nanoseconds &- submitted) }
         optional(life.eviction) { $0.eviction($1) }
+        optional(life.repairUntil) { $0.signed($1.nanoseconds) }
+        signed(life.repairs)
     }
 }
 
@@ -220,6 +222,8 @@ struct ImageReader {
             life.checkpointedAt = Timestamp(nanoseconds: submitted &+ (try reader.signed64()))
         }
         life.eviction = try reader.isPresent() ? try reader.eviction() : nil
+        life.repairUntil = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
+        life.repairs = try reader.signed()
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }
