@@ -121,7 +121,9 @@ extension MetricsPage {
             "Gangs, and surplus workers of elastic ones, that were asked to leave, by the right of the claim.", asked)
         counter("berth_preemptions_spared_total", "Those of them that were spared.", work.spared)
         counter("berth_gang_losses_total", "Gangs that lost some of their workers with nodes.", work.losses)
-        counter("berth_gang_repairs_total", "Gangs that went on after such a loss without coming back to the queue.", work.repairs)
+        counter(
+            "berth_gang_repairs_total", "Gangs that went on after such a loss without coming back to the queue.",
+            work.repairs)
         counter(
             "berth_gang_repairs_late_total", "Such losses for which no other workers were found in time.",
             work.repairsGivenUp)

@@ -39,7 +39,8 @@ public enum ProblemType: String, CaseIterable, Sendable {
     public var status: HTTPStatus {
         switch self {
         case .invalidJSON, .invalidParameter: 400
-        case .routeNotFound, .jobNotFound, .arrayNotFound, .poolNotFound, .nodeNotFound, .placeNotFound, .tenantNotFound,
+        case .routeNotFound, .jobNotFound, .arrayNotFound, .poolNotFound, .nodeNotFound, .placeNotFound,
+            .tenantNotFound,
             .priorityClassNotFound:
             404
         case .methodNotAllowed: 405
@@ -258,7 +259,8 @@ extension JobState {
         case .running: "A running job can be finished, checkpointed or cancelled."
         case .preempting:
             "It is asked to leave: it can be stopped or cancelled, and while it runs finished or checkpointed."
-        case .repairing: "It lost workers and others are sought: it can be cancelled, and while it runs finished or checkpointed."
+        case .repairing:
+            "It lost workers and others are sought: it can be cancelled, and while it runs finished or checkpointed."
         case .succeeded, .failed, .cancelled: "It has ended, and nothing more changes it."
         }
     }

@@ -139,7 +139,12 @@ extension Engine {
     func fault(of reservation: Reservation, for job: Job) -> String? {
         if job.life.isGated { return "job \(job.id) is behind a gate" }
         if let fault = faultOfForm(reservation.placement, job) { return fault }
-        for part in reservation.placement.parts { if let fault = fault(of: part.pool) { return fault } }
+        for part in reservation.placement.parts {
+            if let fault = fault(of: part.pool) { return fault }
+            if packer.need(of: job.spec.workers[part.group].demand, pool: part.pool.index) != part.need {
+                return "a worker of job \(job.id) is promised what it does not need"
+            }
+        }
         let moments = [reservation.madeAt, reservation.movedAt, reservation.start]
         return moments.allSatisfy { Bounds.moments ~= $0 } ? nil : "job \(job.id) is promised a place out of time"
     }
@@ -159,7 +164,7 @@ extension Engine {
         return unknown.map { "job \(spec.id) waits for job \($0.job), which is not there" }
     }
 
-    private func fault(of number: JobNumber, _ allowed: JobState...) -> String? {
+    func fault(of number: JobNumber, _ allowed: JobState...) -> String? {
         guard let job = state.jobs[number] else { return "there is no job number \(number.value)" }
         return allowed.contains(job.state) ? nil : "job \(job.id) is \(job.state.name)"
     }

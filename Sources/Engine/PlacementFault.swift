@@ -113,7 +113,9 @@ extension Engine {
                 return "job \(job.id) has more than \(most) workers in a domain"
             }
             // Spare nodes are there for gangs that lost workers.
-            if !job.spec.usesSpares && job.life.repairs == 0, let node = runs.firstSpare(pool.spec.sparesPerDomain, in: pool.layout) {
+            if !job.spec.usesSpares && job.life.repairs == 0,
+                let node = runs.firstSpare(pool.spec.sparesPerDomain, in: pool.layout)
+            {
                 return "job \(job.id) is on spare node \(node)"
             }
         }

@@ -25,7 +25,10 @@ struct Repairs {
     /// Takes note that nodes of such a job changed.
     mutating func touch() { isFresh = !jobs.isEmpty }
 
-    mutating func forgetTouched() { isFresh = false }
+    mutating func forgetTouched() {
+        isFresh = false
+        waiting = []
+    }
 }
 
 extension Engine {
@@ -49,7 +52,10 @@ extension Engine {
     /// Seeks the workers that gangs lost, in the order of the queue, before anything new is placed. False where more is left than
     /// one command may do.
     mutating func repairGangs(_ budget: inout PassBudget, at: Timestamp) -> Bool {
-        if repairs.jobs.isEmpty { return true }
+        if repairs.jobs.isEmpty {
+            repairs.forgetTouched()
+            return true
+        }
         if repairs.isFresh || triesAll || !grown.isEmpty {
             repairs.isFresh = false
             let jobs = repairs.jobs.compactMap { state.jobs[$0] }

@@ -1,8 +1,65 @@
 // Where the workers come to stand that a gang lost: in the domain of the node that went, spare nodes first, then in its block, then
 // in its pool, as far as the gang's scope lets them. The place of all others stays as it is, and each worker keeps its number.
 
-import Model
+public import Model
 import Packing
+
+/// Where workers of one part stand or stood: a node stands in one run only, and for shares a GPU does.
+private struct UsedPlaces {
+    private let isShare: Bool
+    private let spread: Spread
+    private let layout: PoolLayout
+    private var places = IndexSet()
+    /// Workers that stand, by node and by domain, where there are bounds on them.
+    private var onNodes: [Int: Int] = [:]
+    private var inDomains: [Int: Int] = [:]
+
+    init(_ need: WorkerNeed, _ spread: Spread, _ layout: PoolLayout) {
+        isShare = need.isShare
+        self.spread = spread
+        self.layout = layout
+    }
+
+    /// Whether so many more workers on a node are still spread enough.
+    func hasRoom(_ node: Int, for workers: Int) -> Bool {
+        onNodes[node, default: 0] + workers <= spread.workersPerNode ?? .max
+            && inDomains[layout.domain(ofNode: node), default: 0] + workers <= spread.workersPerDomain ?? .max
+    }
+
+    private mutating func count(_ run: NodeRun, _ sign: Int) {
+        if spread == .none { return }
+        for node in run.nodes {
+            onNodes[node, default: 0] += sign * Int(run.workers)
+            inDomains[layout.domain(ofNode: node), default: 0] += sign * Int(run.workers)
+        }
+    }
+
+    private func place(_ node: Int, _ mask: UInt16) -> Int {
+        isShare ? node * UInt16.bitWidth + mask.trailingZeroBitCount : node
+    }
+
+    mutating func insert(_ run: NodeRun, isLost: Bool = false) {
+        for node in run.nodes { places.insert(place(node, run.gpuMask)) }
+        if !isLost { count(run, 1) }
+    }
+
+    mutating func remove(_ run: NodeRun) {
+        for node in run.nodes { places.remove(place(node, run.gpuMask)) }
+        count(run, -1)
+    }
+
+    func contains(_ run: NodeRun) -> Bool { run.nodes.contains { places.contains(place($0, run.gpuMask)) } }
+
+    func isClosed(_ node: Int) -> Bool { !isShare && places.contains(node) }
+
+    /// GPUs of a node on which no other share of the part may stand.
+    func closedGPUs(_ node: Int) -> UInt16 {
+        guard isShare else { return 0 }
+        var mask: UInt16 = 0
+        for gpu in 0..<UInt16.bitWidth where places.contains(place(node, 1 << UInt16(gpu))) { mask |= 1 << UInt16(gpu) }
+        return mask
+    }
+}
 
 /// A gang's place while the lost workers are sought: what is left of it and what was found is taken in the packer.
 private struct Replacing {
@@ -105,8 +162,8 @@ extension Engine {
     ) -> Bool {
         let part = old.parts[at]
         let pieces = pieces(at, of: old)
-        var used = IndexSet()
-        for piece in pieces { for node in piece.run.nodes { used.insert(node) } }
+        var used = UsedPlaces(part.need, job.spec.workers[part.group].spread, state[part.pool].layout)
+        for piece in pieces { used.insert(piece.run, isLost: piece.isLost) }
         var runs: [NodeRun] = []
         for piece in pieces {
             if !piece.isLost {
@@ -128,7 +185,7 @@ extension Engine {
 
     /// Places for so many workers each; nil, and nothing taken, where one of them finds none.
     private mutating func others(
-        _ sizes: [Int], for lost: NodeRun, of part: PlacementPart, _ job: Job, _ used: inout IndexSet,
+        _ sizes: [Int], for lost: NodeRun, of part: PlacementPart, _ job: Job, _ used: inout UsedPlaces,
         _ replacing: inout Replacing, _ looks: inout Int
     ) -> [NodeRun]? {
         var found: [NodeRun] = []
@@ -136,26 +193,29 @@ extension Engine {
             guard let run = other(workers, for: lost, of: part, job, used, &looks) else {
                 for run in found {
                     if let trial = replacing.taken.popLast() { packer.give(trial) }
-                    used.remove(Int(run.node))
+                    used.remove(run)
                 }
                 return nil
             }
             take([run], of: part, &replacing)
-            used.insert(Int(run.node))
+            used.insert(run)
             found.append(run)
         }
         return found
     }
 
     private mutating func other(
-        _ workers: Int, for lost: NodeRun, of part: PlacementPart, _ job: Job, _ used: IndexSet, _ looks: inout Int
+        _ workers: Int, for lost: NodeRun, of part: PlacementPart, _ job: Job, _ used: UsedPlaces, _ looks: inout Int
     ) -> NodeRun? {
         let layout = state[part.pool].layout
         let scope = job.spec.scope.required
         var seen = 0..<0
         for tier in [Tier.domain, .block] where tier <= scope {
             let nodes = layout.nodes(ofPlace: tier, with: Int(lost.node))
-            let rest = [nodes.lowerBound..<max(nodes.lowerBound, seen.lowerBound), min(nodes.upperBound, seen.upperBound)..<nodes.upperBound]
+            let rest = [
+                nodes.lowerBound..<max(nodes.lowerBound, seen.lowerBound),
+                min(nodes.upperBound, seen.upperBound)..<nodes.upperBound,
+            ]
             for range in tier == .domain ? [nodes] : rest {
                 if let run = tightest(workers, in: range, of: part, used, &looks) { return run }
             }
@@ -166,15 +226,19 @@ extension Engine {
 
     /// The node among some with room for so many workers: a spare one if there is, then the one with least room, then the first.
     private mutating func tightest(
-        _ workers: Int, in nodes: Range<Int>, of part: PlacementPart, _ used: IndexSet, _ looks: inout Int
+        _ workers: Int, in nodes: Range<Int>, of part: PlacementPart, _ used: UsedPlaces, _ looks: inout Int
     ) -> NodeRun? {
         let pool = state[part.pool]
         let spares = pool.spec.sparesPerDomain
         var best: (isOrdinary: Bool, free: Int, run: NodeRun)?
         looks -= nodes.count
-        for node in nodes where pool.nodeStates[node] == .ready && !used.contains(node) {
+        for node in nodes
+        where pool.nodeStates[node] == .ready && !used.isClosed(node) && used.hasRoom(node, for: workers) {
             let free = packer.free(pool: part.pool.index, node: node)
-            guard let run = packer.run(workers, of: part.need, on: node, pool: part.pool.index) else { continue }
+            let closed = used.closedGPUs(node)
+            guard let run = packer.run(workers, of: part.need, on: node, pool: part.pool.index, not: closed) else {
+                continue
+            }
             let domain = pool.layout.nodes(ofPlace: .domain, with: node)
             let isOrdinary = node < domain.upperBound - spares
             let room = free.gpuMask.nonzeroBitCount
@@ -193,7 +257,7 @@ extension Engine {
 
     /// A node anywhere in the pool, as the packer chooses it for a new gang.
     private mutating func elsewhere(
-        _ workers: Int, of part: PlacementPart, _ job: Job, _ used: IndexSet
+        _ workers: Int, of part: PlacementPart, _ job: Job, _ used: UsedPlaces
     ) -> NodeRun? {
         var key = ShapeKey(job.spec, asking: .node)
         key.form = GangForm(
@@ -201,7 +265,8 @@ extension Engine {
             usesSpares: true)
         var placement = Placement.none
         guard packer.find(resolve(key), into: &placement, isHeld: { $0 != part.pool.index }),
-            placement.runs.count == 1, !used.contains(Int(placement.runs[0].node))
+            placement.runs.count == 1, !used.contains(placement.runs[0]),
+            used.hasRoom(Int(placement.runs[0].node), for: workers)
         else { return nil }
         return placement.runs[0]
     }

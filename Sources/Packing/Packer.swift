@@ -243,20 +243,22 @@ public struct Packer: ~Copyable {
     }
 
     /// Where so many workers could stand on one node: on its first free GPUs, or for shares on the fullest GPU that has room.
-    public func run(_ workers: Int, of need: WorkerNeed, on node: Int, pool: Int) -> NodeRun? {
+    /// `closed`: GPUs that they may not use.
+    public func run(_ workers: Int, of need: WorkerNeed, on node: Int, pool: Int, not closed: UInt16 = 0) -> NodeRun? {
         let free = free(pool: pool, node: node)
         guard free.cpuMillis >= workers * need.cpuMillis, free.memoryMiB >= workers * need.memoryMiB else { return nil }
         var mask: UInt16 = 0
         if need.isShare {
             var best: (free: Int, gpu: Int)?
-            for gpu in 0..<pools[pool].layout.gpus {
+            let gpus = pools[pool].shares.isEmpty ? UInt16.bitWidth : pools[pool].shares.gpus
+            for gpu in 0..<gpus where closed >> UInt16(gpu) & 1 == 0 {
                 let left = freeMilli(pool: pool, node: node, gpu: gpu)
                 if left >= workers * need.gpuMilli && left < best?.free ?? .max { best = (left, gpu) }
             }
             guard let best else { return nil }
             mask = 1 << UInt16(best.gpu)
         } else {
-            var rest = free.gpuMask
+            var rest = free.gpuMask & ~closed
             for _ in 0..<workers * need.gpus {
                 if rest == 0 { return nil }
                 mask |= rest & (~rest &+ 1)

@@ -194,17 +194,34 @@ import Testing
         #expect(try caller.submit("a").status == 200)
     }
 
-    @Test func `a node that goes down sends its gang back, and the job says why`() throws {
+    @Test func `a gang that loses a worker says which, until when others are sought, and what it was before`() throws {
         let caller = try APICaller(pools: "p")
         try caller.submit("a", count: 8)
-        let down = try caller.call(.post, "/v1/nodes/p/b01/d001/n01:down")
+        try caller.call(.post, "/v1/nodes/p/b01/d001/n01:down")
+        let job = try caller.get("/v1/jobs/a").json
+        #expect(job["state"].string == "repairing" && job["placement"].isThere && job["repair"]["until"].isThere)
+        #expect(job["repair"]["lostWorkers"].int == 1)
+        #expect(job["repair"]["lostNodes"].array.compactMap(\.string) == ["p/b01/d001/n01"])
+        #expect(try caller.call(.post, "/v1/jobs/a:start").status == 409)
+        try caller.call(.post, "/v1/nodes/p/b01/d001/n01:up")
+        let whole = try caller.get("/v1/jobs/a").json
+        #expect(whole["state"].string == "placed" && whole["repairs"].int == 1 && !whole["repair"].isThere)
+        let metrics = try caller.get("/metrics").text
+        #expect(metrics.contains("berth_gang_losses_total 1\n") && metrics.contains("berth_gang_repairs_total 1\n"))
+    }
+
+    @Test func `a node that goes down sends a gang that is lost whole back, and the job says why`() throws {
+        let caller = try APICaller()
+        try caller.put("p", blocks: 1, domains: 1, nodes: 1, gpus: 8)
+        try caller.submit("a", count: 1)
+        let down = try caller.call(.post, "/v1/nodes/p/b00/d000/n00:down")
         #expect(down.json["state"].string == "down")
         let job = try caller.get("/v1/jobs/a").json
         #expect(job["state"].string == "queued")
         #expect(job["requeues"].int == 1)
         #expect(job["lastRequeue"].string == "nodeDown")
         #expect(job["queuedAt"].isThere && !job["placedAt"].isThere && !job["placement"].isThere)
-        try caller.call(.post, "/v1/nodes/p/b01/d001/n01:up")
+        try caller.call(.post, "/v1/nodes/p/b00/d000/n00:up")
         #expect(try caller.get("/v1/jobs/a").json["state"].string == "placed")
     }
 
@@ -215,8 +232,9 @@ import Testing
         #expect(down["pool"].string == "p" && down["domain"].string == "b01/d001" && !down["block"].isThere)
         #expect(down["nodeCount"].int == 2 && down["changedNodeCount"].int == 2)
         #expect(down["nodesByState"]["down"].int == 2 && down["nodesByState"]["ready"].int == 0)
-        #expect(down["requeuedJobCount"].int == 1 && down["requeuedJobs"].array.compactMap(\.string) == ["a"])
-        #expect(try caller.get("/v1/jobs/a").json["lastRequeue"].string == "nodeDown")
+        #expect(down["requeuedJobCount"].int == 0 && down["requeuedJobs"].array.isEmpty)
+        #expect(down["repairingJobCount"].int == 1 && down["repairingJobs"].array.compactMap(\.string) == ["a"])
+        #expect(try caller.get("/v1/jobs/a").json["repair"]["lostWorkers"].int == 2)
         let again = try caller.call(.post, "/v1/pools/p/domains/b01/d001:down").json
         #expect(again["changedNodeCount"].int == 0 && again["requeuedJobs"].array.isEmpty)
         #expect(try caller.call(.post, "/v1/pools/p/blocks/b01:up").json["changedNodeCount"].int == 2)

@@ -45,7 +45,9 @@ import Testing
 
     @Test("A split gang stands in several pools of a region, is counted once in each, and leaves each")
     func split() {
-        var harness = EngineHarness()
+        var settings = EngineSettings()
+        settings.repairGraceSeconds = 0
+        var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("one", nodes: 2)))
         harness.run(.putPool(.sample("two", nodes: 2)))
         harness.run(.putPool(.sample("far", nodes: 2, region: "west")))

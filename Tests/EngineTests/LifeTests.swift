@@ -21,6 +21,7 @@ import Testing
             harness.run(.finish(id: "a", end: .failed, message: "broke"))
         case .cancelled: harness.run(.cancel(id: "a"))
         case .preempting: preconditionFailure("what leaves does not leave alone: see PreemptionTests")
+        case .repairing: preconditionFailure("what lost all workers is not repaired: see RepairTests")
         }
         return harness
     }
@@ -59,7 +60,8 @@ import Testing
     }
 
     @Test(
-        "Each action does in each state what the table says", arguments: JobState.allCases.filter { $0 != .preempting && $0 != .repairing },
+        "Each action does in each state what the table says",
+        arguments: JobState.allCases.filter { $0 != .preempting && $0 != .repairing },
         Action.allCases)
     func table(state: JobState, action: Action) throws {
         var harness = Self.harness(state)
@@ -123,9 +125,11 @@ import Testing
         #expect(harness.state(of: "a") == .placed)
     }
 
-    @Test("A gang on three nodes is requeued whole when one of them goes down")
+    @Test("A gang on three nodes is requeued whole when one of them goes down and repair is switched off")
     func wholeGangRequeued() {
-        var harness = EngineHarness()
+        var settings = EngineSettings()
+        settings.repairGraceSeconds = 0
+        var harness = EngineHarness(settings: settings)
         harness.run(.putPool(.sample("p", nodes: 3)))
         harness.submit("a", workers: 3)
         harness.submit("b", workers: 1)

@@ -95,7 +95,9 @@ import Testing
 
     @Test("A job that lost its place waits for its preferred tier again, from then on")
     func requeued() {
-        var harness = Self.broken()
+        var settings = EngineSettings()
+        settings.repairGraceSeconds = 0
+        var harness = Self.broken(settings: settings)
         Self.submit("a", to: &harness)
         harness.run(.resume, afterSeconds: 100)
         #expect(harness.state(of: "a") == .placed)

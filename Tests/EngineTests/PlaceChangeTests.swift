@@ -151,6 +151,8 @@ import Testing
                 .domain(pool.layout.name(ofDomain: domain)),
             ])
             let action = history.pick(NodeAction.allCases)
+            // What time brings comes first.
+            harness.run(.resume)
             var before: [String: (JobState, Placement)] = [:]
             harness.engine.state.jobs.forEach { job in
                 if job.state.holdsCapacity, let placement = job.life.placement {
@@ -158,7 +160,8 @@ import Testing
                 }
                 return true
             }
-            let outcome = harness.run(.changePlace(pool: pool.spec.name, place: place, action: action))
+            let outcome = harness.run(
+                .changePlace(pool: pool.spec.name, place: place, action: action), afterSeconds: 0)
             // Listed domains of several blocks may share a name.
             guard case .place(let change) = outcome else { continue }
             for node in pool.nodeStates.indices {
@@ -169,18 +172,40 @@ import Testing
             let changed = change.nodes.filter {
                 pool.nodeStates[$0].after(action) ?? pool.nodeStates[$0] != pool.nodeStates[$0]
             }
-            let requeued = Set(change.requeued)
+            let (requeued, repairing) = (Set(change.requeued), Set(change.repairing))
             for (id, (old, placement)) in before {
                 guard let job = harness.engine.state.jobs[id] else { continue }
                 let stood = changed.contains { placement.holds(node: $0, of: slot) }
-                let mustGo = stood && (action == .down || action == .drain && old == .placed)
-                #expect(requeued.contains(job.number) == mustGo, "seed \(seed) step \(step) job \(id)")
-                if !mustGo { #expect(job.life.placement == placement, "seed \(seed) step \(step) job \(id)") }
+                let lost = harness.engine.state.lostWorkers(of: placement)
+                let isLost = stood && action == .down
+                let mustGo =
+                    isLost && (old == .preempting || lost == placement.workerCount)
+                    || stood && action == .drain && old == .placed
+                let mayStay = isLost && !mustGo && (old == .placed || old == .running)
+                try #require(requeued.contains(job.number) == mustGo, "seed \(seed) step \(step) job \(id)")
+                try #require(repairing.contains(job.number) == mayStay, "seed \(seed) step \(step) job \(id)")
+                if mustGo || !job.state.holdsCapacity { continue }
+                let stays = harness.engine.state.living(of: placement).allSatisfy { living in
+                    job.life.placement?.holds(node: living.node, of: living.slot) ?? false
+                }
+                try #require(stays, "seed \(seed) step \(step) job \(id)")
+                if lost == 0 { try #require(job.life.placement == placement, "seed \(seed) step \(step) job \(id)") }
             }
             let fault = harness.engine.firstDisagreement()
             #expect(fault == nil, "seed \(seed) step \(step)")
         }
         try harness.expectReplayed(seed)
+    }
+}
+
+extension State {
+    /// The nodes of a place that are not down.
+    fileprivate func living(of placement: Placement) -> [(slot: PoolSlot, node: Int)] {
+        placement.parts.indices.flatMap { at in
+            let slot = placement.parts[at].pool
+            let nodes = placement.runs[placement.runRange(at)].flatMap { Array($0.nodes) }
+            return nodes.filter { !self[slot].nodeStates[$0].isDown }.map { (slot, $0) }
+        }
     }
 }
 

@@ -89,7 +89,8 @@ import Testing
             Self.down(2, &harness)
             let after = Self.nodes("a", harness)
             if let expected {
-                #expect(expected.contains(after[2]) && after[0] == 0 && after[1] == 1 && after[3] == 3, "\(scope) \(full)")
+                #expect(
+                    expected.contains(after[2]) && after[0] == 0 && after[1] == 1 && after[3] == 3, "\(scope) \(full)")
                 #expect(harness.state(of: "a") == .running)
             } else {
                 #expect(after == before && harness.state(of: "a") == .repairing, "\(scope) \(full)")
@@ -184,9 +185,9 @@ import Testing
             harness.run(.start(id: "a"))
             let before = harness.placement(of: "a")
             Self.down(Self.nodes("a", harness)[0], &harness)
-            #expect(harness.state(of: "a") == .running)
+            #expect(harness.state(of: "a") == .running, "\(demand)")
             let after = harness.placement(of: "a")
-            #expect(after?.workerCount == 6 && after != before)
+            #expect(after?.workerCount == 6 && after != before, "\(demand) \(String(describing: before))")
             let fault = harness.engine.firstDisagreement()
             #expect(fault == nil)
         }

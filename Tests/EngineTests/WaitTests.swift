@@ -84,7 +84,7 @@ import Testing
         for seconds: Int64 in [5, 50] {
             var harness = GateTests.harness()
             _ = GateTests.submit("a", to: &harness, workers: 4) { $0.maxWaitSeconds = 20 }
-            harness.run(.changeNode(pool: "p", node: "b00/d000/n00", action: .down), afterSeconds: seconds)
+            harness.run(.changePlace(pool: "p", place: .pool, action: .down), afterSeconds: seconds)
             #expect(harness.state(of: "a") == .queued)
             harness.run(.resume, afterSeconds: 1000)
             #expect(harness.state(of: "a") == (seconds < 20 ? .failed : .queued))

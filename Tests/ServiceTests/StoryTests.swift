@@ -64,9 +64,8 @@ struct StoryTests {
         let lost = try #require(try nodesOf("gang").first)
         #expect(try server.curl("POST", "/v1/nodes/\(lost):down").json["state"] as? String == "down")
         let repaired = try server.curl("GET", "/v1/jobs/gang").json
-        #expect(repaired["state"] as? String == "placed")
-        #expect(repaired["requeues"] as? Int == 1)
-        #expect(repaired["lastRequeue"] as? String == "nodeDown")
+        #expect(repaired["state"] as? String == "running")
+        #expect(repaired["repairs"] as? Int == 1)
         #expect(try !nodesOf("gang").contains(lost))
         // Three nodes are left: a gang of two beside it must wait until the node is up again.
         _ = try server.curl("POST", "/v1/jobs", body: Caller.job("next", workers: 2, gpus: 4))

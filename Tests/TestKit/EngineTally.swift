@@ -99,9 +99,6 @@ private struct Tally {
         for slot in Set(placement.parts.map(\.pool.index)) { poolJobs[slot] += 1 }
         let isLeaving = job.life.eviction.map { $0.keeps == nil } ?? false
         if isLeaving != (job.state == .preempting) { return "job \(job.id) is \(job.state.name) and leaves or not" }
-        if job.state == .placed || job.state == .running, state.lostWorkers(of: placement) > 0 {
-            return "job \(job.id) is \(job.state.name) on a node that is down"
-        }
         for (at, part) in placement.parts.enumerated() {
             for run in placement.runs[placement.runRange(at)] {
                 for node in run.nodes { take(run, of: part.need, for: job, part.pool.index, node) }
@@ -275,9 +272,9 @@ private struct Workers {
         }
         for worker in all {
             let pool = pools[worker.pool]
-            if pool.nodeStates[worker.node].isDown { return "is on a node that is down" }
+            if job.state != .repairing && pool.nodeStates[worker.node].isDown { return "is on a node that is down" }
             let spares = place(of: worker, .domain).suffix(pool.spec.sparesPerDomain)
-            if !spec.usesSpares && spares.contains(worker.node) { return "is on a spare node" }
+            if !spec.usesSpares && job.life.repairs == 0 && spares.contains(worker.node) { return "is on a spare node" }
         }
         return nil
     }
