@@ -12,6 +12,7 @@ public enum Operation: String, CaseIterable, Sendable {
     case cordonNode, drainNode, uncordonNode, downNode, upNode
     case listTenants, getTenant, putTenant, deleteTenant
     case getFleet, getQueue
+    case planDefragmentation, planEvacuation
 }
 
 public enum RouteTable {
@@ -56,6 +57,8 @@ public enum RouteTable {
         (.delete, "/v1/tenants/{path...}", .deleteTenant),
         (.get, "/v1/fleet", .getFleet),
         (.get, "/v1/queue", .getQueue),
+        (.post, "/v1/plans:defragment", .planDefragmentation),
+        (.post, "/v1/plans:evacuate", .planEvacuation),
     ]
 
     static func router() throws(RouteError) -> Router<Int> {
