@@ -60,7 +60,8 @@ extension BerthAPI {
             }
             guard plans.take() else {
                 return call.problem(
-                    Problem(.overloaded, "Another plan is being made, and only one is at a time. Try again in a moment."))
+                    Problem(
+                        .overloaded, "Another plan is being made, and only one is at a time. Try again in a moment."))
             }
             let begin = backend.now
             var planner = Planner(view, settings: backend.engineSettings, at: begin)

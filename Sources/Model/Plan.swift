@@ -109,8 +109,13 @@ public struct DefragmentRequest: Hashable, Sendable {
     public var wholeDomains: Int?
     /// Whether only jobs move that may be taken back for others.
     public var onlyPreemptible = false
+    /// Whether emptying a domain may add to the bill.
+    public var mayCostMore = false
 
-    public init() {}
+    public init(filter: PoolFilter = PoolFilter(), maxMoves: Int = 100) {
+        self.filter = filter
+        self.maxMoves = maxMoves
+    }
 }
 
 /// What is to be emptied: domains where any are named, else all pools of the filter.
@@ -120,5 +125,5 @@ public struct EvacuationRequest: Hashable, Sendable {
     /// Jobs that are listed, of those that stand there and of those that wait for it; all are counted.
     public var limit = 1000
 
-    public init() {}
+    public init(filter: PoolFilter = PoolFilter()) { self.filter = filter }
 }

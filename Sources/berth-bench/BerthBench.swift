@@ -10,7 +10,7 @@ struct BerthBench: ParsableCommand {
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
             PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self,
-            JSONCommand.self,
+            PlanCommand.self, JSONCommand.self,
             JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }
@@ -70,6 +70,15 @@ struct QueueCommand: ParsableCommand {
         bench.samples = samples
         for hasQuota in [false, true] { output.show([bench.run(hasQuota: hasQuota)]) }
     }
+}
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Plans that free domains or empty a provider, on 10,000 nodes with 2,000 jobs.")
+
+    @OptionGroup var output: OutputOptions
+
+    func run() throws { output.show([PlanBench.full.run()]) }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -149,6 +158,7 @@ struct AllCommand: ParsableCommand {
             ("openb", traces.openbReports),
             ("queue", { [false, true].map { QueueBench.full.run(hasQuota: $0) } }),
             ("kueue", { KueueBench.all.map { $0.run() } }),
+            ("plan", { [PlanBench.full.run()] }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),

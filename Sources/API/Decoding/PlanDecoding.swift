@@ -75,6 +75,7 @@ extension DefragmentRequest {
         maxLost = reader.optionalInteger("maxGPUHoursLost", in: 0...Bounds.budgetGPUHours).map { GPUTime(gpuHours: $0) }
         wholeDomains = reader.optionalInteger("wholeDomains", in: 1...Bounds.nodesPerPool)
         onlyPreemptible = reader.optionalBoolean("onlyPreemptible") ?? false
+        mayCostMore = reader.optionalBoolean("mayCostMore") ?? false
         reader.expectSome(filter, known, since: mistakes)
     }
 }
@@ -118,7 +119,8 @@ extension EvacuationRequest {
         let found = (0..<layout.domainCount).filter { layout.name(ofDomain: $0) == parts[1] }
         if found.isEmpty {
             element.mistake(
-                .invalid, "Name a domain that is there: pool '\(parts[0])' has none called '\(parts[1])'. "
+                .invalid,
+                "Name a domain that is there: pool '\(parts[0])' has none called '\(parts[1])'. "
                     + "GET /v1/pools/\(parts[0])/nodes shows them.")
         } else if !filter.admits(view[slot].spec) {
             element.mistake(.invalid, "Leave '\(name)' out: its pool is none of those that the other fields choose.")

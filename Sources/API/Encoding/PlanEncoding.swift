@@ -244,7 +244,8 @@ extension DefragmentPlan {
             "The search gave up after \(basis.maxSteps) steps, so there may be more to win. Ask for fewer pools at a time."
         case .nothingMore where notWon.allSatisfy { $0 == 0 }:
             "Nothing stands in a domain that could be emptied."
-        case .nothingMore: "All domains were tried that could be won; domainsNotWon says what stands in the way of the others."
+        case .nothingMore:
+            "All domains were tried that could be won; domainsNotWon says what stands in the way of the others."
         }
     }
 }
@@ -269,6 +270,7 @@ extension PlanObstacle {
         case .jobMayNotMove: "jobMayNotMove"
         case .jobMovedAlready: "jobMovedAlready"
         case .noOtherPlace: "noOtherPlace"
+        case .costsMore: "costsMore"
         case .tooManyMoves: "tooManyMoves"
         case .tooMuchLost: "tooMuchLost"
         }
@@ -285,6 +287,7 @@ extension PlanObstacle {
                 + "preemptible where only such are to move."
         case .jobMovedAlready: "A gang comes there with a move of this plan, and none moves twice."
         case .noOtherPlace: "A gang there fits nowhere else in the plan's pools as well as it does there."
+        case .costsMore: "Emptying one would add to the bill. With mayCostMore it may."
         case .tooManyMoves: "Emptying one takes more moves than maxMoves leaves."
         case .tooMuchLost: "Emptying one loses more than maxGPUHoursLost leaves."
         }

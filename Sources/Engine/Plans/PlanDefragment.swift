@@ -76,18 +76,20 @@ extension Planner {
                 domains[next.row].failure = .tooManyMoves
             } else if let most = request.maxLost, lost + next.lost > most {
                 domains[next.row].failure = .tooMuchLost
-            } else if let more = empty(next, domains) {
-                moves += more
-                lost = lost + next.lost
-                won += more.reduce(0) { $0 + $1.won.count }
-                note(more, &domains, &candidates)
-            } else if hasGivenUp {
-                end = .gaveUpSearching
-                break
             } else {
-                domains[next.row].failure = .noOtherPlace
+                switch empty(next, domains, mayCostMore: request.mayCostMore) {
+                case .moves(let more):
+                    moves += more
+                    lost = lost + next.lost
+                    won += more.reduce(0) { $0 + $1.won.count }
+                    note(more, &domains, &candidates)
+                case .costsMore: domains[next.row].failure = .costsMore
+                // What was not searched to its end is no answer.
+                case .noOtherPlace: domains[next.row].failure = hasGivenUp ? nil : .noOtherPlace
+                }
             }
         }
+        if domains.rows.contains(where: { $0.obstacle == .notTried }) && hasGivenUp { end = .gaveUpSearching }
         var notWon = [Int](repeating: 0, count: PlanObstacle.allCases.count)
         for row in domains.rows { if let obstacle = row.obstacle { notWon[Int(obstacle.rawValue)] += 1 } }
         return DefragmentPlan(
@@ -158,15 +160,25 @@ extension Planner {
 
     // MARK: Emptying one
 
-    /// The moves that empty a domain, with all that may come free with it or alone, or nil with nothing changed.
-    private mutating func empty(_ candidate: Candidate, _ domains: PlanDomains) -> [PlannedMove]? {
-        if let moves = moves(for: candidate, closing: candidate.freed, domains) { return moves }
-        return candidate.freed.count > 1 ? moves(for: candidate, closing: [candidate.row], domains) : nil
+    /// What became of a domain.
+    private enum Emptied {
+        case moves([PlannedMove])
+        /// Some gang of it finds no place; nothing was changed.
+        case noOtherPlace
+        /// It would add to the bill; nothing was changed.
+        case costsMore
     }
 
-    private mutating func moves(
-        for candidate: Candidate, closing rows: [Int], _ domains: PlanDomains
-    ) -> [PlannedMove]? {
+    /// Empties a domain, with all that may come free with it or alone.
+    private mutating func empty(_ candidate: Candidate, _ domains: PlanDomains, mayCostMore: Bool) -> Emptied {
+        let emptied = empty(candidate, closing: candidate.freed, domains, mayCostMore)
+        guard case .noOtherPlace = emptied, candidate.freed.count > 1 else { return emptied }
+        return empty(candidate, closing: [candidate.row], domains, mayCostMore)
+    }
+
+    private mutating func empty(
+        _ candidate: Candidate, closing rows: [Int], _ domains: PlanDomains, _ mayCostMore: Bool
+    ) -> Emptied {
         close(rows, domains, true)
         // The largest are the hardest to place.
         let jobs = domains[candidate.row].jobs.map { job($0) }
@@ -176,12 +188,14 @@ extension Planner {
             }
         var moves: [PlannedMove] = []
         for job in jobs {
-            guard !hasGivenUp, let move = move(job, domains) else {
-                for job in jobs.prefix(moves.count).reversed() { restore(job) }
-                close(rows, domains, false)
-                return nil
-            }
+            guard !hasGivenUp, let move = move(job, domains) else { break }
             moves.append(move)
+        }
+        let isDearer = !mayCostMore && moves.reduce(0) { $0 &+ $1.costMicroUSDPerHour } > 0
+        if moves.count < jobs.count || isDearer {
+            for job in jobs.prefix(moves.count).reversed() { restore(job) }
+            close(rows, domains, false)
+            return moves.count < jobs.count ? .noOtherPlace : .costsMore
         }
         let entered = Set(moves.flatMap { domains.rows(of: $0.to) })
         let won = candidate.freed.filter { !entered.contains($0) }
@@ -190,7 +204,7 @@ extension Planner {
             guard let last = jobs.lastIndex(where: { domains[row].jobs.contains($0.number) }) else { continue }
             moves[last].won.append(domains[row].place)
         }
-        return moves
+        return .moves(moves)
     }
 
     /// Moves one gang to where it may go now; it stays where it is when that is nowhere.

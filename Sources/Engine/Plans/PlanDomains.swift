@@ -20,6 +20,8 @@ public enum PlanObstacle: UInt8, CaseIterable, Sendable {
     case jobMovedAlready
     /// A gang there fits nowhere else as well as it does there.
     case noOtherPlace
+    /// All that stands there fits elsewhere, and would add to the bill.
+    case costsMore
     /// Emptying it takes more moves than are left.
     case tooManyMoves
     /// Emptying it loses more than may be lost.
@@ -44,7 +46,7 @@ struct PlanDomains {
 
         /// Whether nothing is taken of it and all of it can be.
         var isFree: Bool { jobs.isEmpty && fixed == nil }
-        var obstacle: PlanObstacle? { isFree ? nil : fixed ?? failure ?? .notTried }
+        var obstacle: PlanObstacle? { jobs.isEmpty ? nil : fixed ?? failure ?? .notTried }
     }
 
     private(set) var rows: [Row] = []

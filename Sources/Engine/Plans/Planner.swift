@@ -142,6 +142,8 @@ extension Planner {
             closed[target.pool] = engine.bars.hasRules && engine.placeBar(tenant, pool: target.pool) != nil
         }
         guard let new = find(gang, closed: { closed[$0] }), !isWorse(new, than: old),
+            // Scaled by speed a gang as large as it may be can come out larger on another accelerator.
+            !lifted.spec.scaleBySpeed || engine.fault(of: new, for: lifted) == nil,
             engine.bars.quotas.isEmpty || isWithinQuota(new, instead: old, of: tenant)
         else { return nil }
         return new
