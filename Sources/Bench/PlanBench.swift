@@ -98,7 +98,7 @@ private struct PlanLoad: ~Copyable {
     private mutating func submit() {
         count += 1
         let id = "j\(count)"
-        let workers = [1, 1, 2, 2, 4, 4, 8, 12, 16, 24, 36][random.pick(0...10)]
+        let workers = [1, 1, 1, 1, 1, 2, 2, 2, 4, 4, 8, 20][random.pick(0...11)]
         run(
             .submit(
                 JobSpec(
@@ -108,6 +108,8 @@ private struct PlanLoad: ~Copyable {
         if engine.state.jobs[id]?.state == .placed {
             held.append(id)
             run(.start(id: id))
+        } else {
+            run(.cancel(id: id))
         }
     }
 
@@ -116,18 +118,10 @@ private struct PlanLoad: ~Copyable {
         run(.finish(id: held.removeLast(), end: .succeeded, message: ""), seconds: 10)
     }
 
-    /// Fills the fleet, then lets jobs leave at random, which leaves holes, until so many are left; then the largest come that wait.
+    /// Lets more jobs come than are wanted and then as many leave at random, which leaves holes; then come some that wait.
     mutating func fill() {
-        while engine.state.count(of: .queued) == 0 || held.count < bench.jobs {
-            submit()
-            if engine.state.count(of: .queued) > 0 { break }
-        }
-        let leaving = max(held.count - bench.jobs, held.count / 3)
-        for _ in 0..<leaving where held.count > 1 { end() }
-        while held.count < bench.jobs && count < 10 * bench.jobs {
-            submit()
-            if random.pick(0...2) == 0 { end() }
-        }
+        while count < bench.jobs * 3 / 2 { submit() }
+        while held.count > bench.jobs { end() }
         for number in 0..<bench.waiting {
             run(
                 .submit(

@@ -78,7 +78,18 @@ struct PlanCommand: ParsableCommand {
 
     @OptionGroup var output: OutputOptions
 
-    func run() throws { output.show([PlanBench.full.run()]) }
+    @Option(help: "Nodes of four GPUs.")
+    var nodes = PlanBench.full.nodes
+
+    @Option(help: "Jobs that run.")
+    var jobs = PlanBench.full.jobs
+
+    func run() throws {
+        var bench = PlanBench.full
+        bench.nodes = nodes
+        bench.jobs = jobs
+        output.show([bench.run()])
+    }
 }
 
 struct JSONCommand: ParsableCommand {
