@@ -108,6 +108,8 @@ import Testing
                 expected = Int64(move.from.gpuMilli) * (now.nanoseconds(since: start) / 1_000_000_000)
             }
             #expect(move.lost.gpuMilliSeconds == expected, "\(label)")
+            let isSame = job.spec.scaleBySpeed || move.to.workerCount == move.from.workerCount
+            #expect(isSame, "\(label)")
             #expect(!request.onlyPreemptible || job.spec.isPreemptible, "\(label)")
             lost = lost + move.lost
         }

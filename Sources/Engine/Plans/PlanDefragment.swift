@@ -151,9 +151,9 @@ extension Planner {
     ) {
         var changed: Set<Int> = []
         for move in moves { changed.formUnion(domains.move(job(move.job), from: move.from, to: move.to)) }
-        let freed = Set(moves.flatMap(\.won))
+        let places = Set(moves.flatMap(\.won))
         for row in changed.sorted() {
-            if freed.contains(domains[row].place) { domains[row].isWon = true }
+            if places.contains(domains[row].place) { domains[row].isWon = true }
             insert(row, &domains, into: &candidates)
         }
     }

@@ -168,7 +168,8 @@ struct PlanDomains {
 extension Job {
     fileprivate func mayMove(_ request: DefragmentRequest, at now: Timestamp) -> Bool {
         if spec.exclusive != nil || request.onlyPreemptible && !spec.isPreemptible { return false }
-        guard state == .running, let start = life.startedAt else { return true }
+        if state == .placed { return true }
+        guard state == .running, let start = life.startedAt else { return false }
         return start.adding(seconds: life.minRuntimeSeconds) <= now
     }
 }

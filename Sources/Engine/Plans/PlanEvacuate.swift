@@ -139,11 +139,11 @@ struct EmptiedNodes {
         isWhole = Array(repeating: false, count: state.pools.count)
         for (index, pool) in state.pools.enumerated() where !pool.isDeleted && request.filter.admits(pool.spec) {
             let layout = pool.layout
-            let domains = Set(request.domains.compactMap { $0.pool.index == index ? $0.domain : nil }).sorted()
+            let chosen: [Int] = Set(request.domains.filter { $0.pool.index == index }.map(\.domain)).sorted()
             if request.domains.isEmpty {
                 ranges[index] = [0..<layout.nodeCount]
             } else {
-                ranges[index] = domains.map { Int(layout.domainStart[$0])..<Int(layout.domainStart[$0 + 1]) }
+                ranges[index] = chosen.map { Int(layout.domainStart[$0])..<Int(layout.domainStart[$0 + 1]) }
             }
             let nodes = ranges[index].reduce(0) { $0 + $1.count }
             isWhole[index] = nodes == layout.nodeCount
