@@ -99,12 +99,17 @@ private struct PlanLoad: ~Copyable {
         count += 1
         let id = "j\(count)"
         let workers = [1, 1, 1, 1, 1, 2, 2, 2, 4, 4, 8, 20][random.pick(0...11)]
+        let gpus = workers == 1 ? random.pick(1...4) : 4
+        var groups = [WorkerGroup(count: workers, demand: Demand(gpus: gpus))]
+        // Some gangs have a role of their own beside, which is laid out apart.
+        if workers >= 2 && random.pick(0...2) == 0 {
+            groups.append(WorkerGroup(name: "head", count: 1, demand: Demand(gpus: random.pick(1...2))))
+        }
         run(
             .submit(
                 JobSpec(
-                    id: id, priority: random.pick(0...9),
-                    workers: [WorkerGroup(count: workers, demand: Demand(gpus: workers == 1 ? random.pick(1...4) : 4))],
-                    scope: Scope(workers > 18 ? .block : .domain), isPreemptible: random.pick(0...1) == 0)))
+                    id: id, priority: random.pick(0...9), workers: groups,
+                    scope: Scope(workers > 16 ? .block : .domain), isPreemptible: random.pick(0...1) == 0)))
         if engine.state.jobs[id]?.state == .placed {
             held.append(id)
             run(.start(id: id))

@@ -8,7 +8,7 @@ extension Bounds {
     public static let planJobs = 10_000
     /// Domains that one plan names.
     public static let planDomains = 10_000
-    /// Steps of the search of one plan: pools looked at, layouts tried, runs of nodes taken and given back.
+    /// Steps of the search of one plan: pools looked at, groups laid out, runs of nodes taken and given back.
     public static let planSteps = 2_000_000
 }
 

@@ -38,9 +38,6 @@ public struct Planner: ~Copyable {
     /// What is free on the trial: see `Engine.capacityDigest`. For tests.
     public func capacityDigest() -> UInt64 { engine.capacityDigest() }
 
-    /// Free capacity of every pool on the trial.
-    public mutating func poolReadings() -> [PoolReading] { engine.poolReadings() }
-
     /// The first disagreement inside the trial's indexes, or nil. For tests.
     public func firstFault() -> String? { engine.firstFault() }
 
