@@ -72,6 +72,8 @@ public struct ServiceReading: Sendable {
     public var flushes = HistogramReading()
     public var residentBytes: UInt64 = 0
     public var startedAt = Timestamp(nanoseconds: 0)
+    public var plans = HistogramReading()
+    public var planSteps: UInt64 = 0
 
     public init() {}
 }
@@ -81,6 +83,8 @@ public protocol Backend: Sendable {
     var view: State { get }
     /// The time by the service's clock.
     var now: Timestamp { get }
+    /// What the engine decides by, besides its state.
+    var engineSettings: EngineSettings { get }
     /// Hands work to the writer. False when its inbox is full: the answer is still the caller's duty.
     func post(_ answer: PendingAnswer, _ work: @escaping DeskWork) -> Bool
     /// Runs work that is too long for an event loop.

@@ -17,6 +17,7 @@ public struct APISettings: Sendable {
 public final class BerthAPI: Sendable {
     let backend: any Backend
     let settings: APISettings
+    let plans = PlanDesk()
     private let router: Router<Int>
     /// Answers by route and class of status; the last row is what matched no route.
     private let counts: Mutex<[[UInt64]]>

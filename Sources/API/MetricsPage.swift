@@ -92,6 +92,8 @@ extension MetricsPage {
         counter("berth_scheduler_tries_total", "Times a shape was tried.", reading.work.tries)
         counter("berth_scheduler_misses_total", "Tries that found no place.", reading.work.misses)
         histogram("berth_decision_seconds", "Time to decide one command.", reading.decisions)
+        histogram("berth_plan_seconds", "Time to make one plan, beside the writer.", reading.plans)
+        counter("berth_plan_steps_total", "Steps of the searches of plans.", reading.planSteps)
 
         counter("berth_journal_bytes_total", "Bytes appended to the journal.", reading.journalBytes)
         counter("berth_journal_records_total", "Records appended to the journal.", reading.journalRecords)

@@ -16,6 +16,7 @@ public enum Operation: String, CaseIterable, Sendable {
     case cordonPool, drainPool, uncordonPool, downPool, upPool
     case listTenants, getTenant, putTenant, deleteTenant
     case getFleet, getQueue
+    case planDefragmentation, planEvacuation
 }
 
 public enum RouteTable {
@@ -77,6 +78,8 @@ public enum RouteTable {
         (.delete, "/v1/tenants/{path...}", .deleteTenant),
         (.get, "/v1/fleet", .getFleet),
         (.get, "/v1/queue", .getQueue),
+        (.post, "/v1/plans:defragment", .planDefragmentation),
+        (.post, "/v1/plans:evacuate", .planEvacuation),
     ]
 
     static func router() throws(RouteError) -> Router<Int> {

@@ -63,6 +63,8 @@ extension BerthAPI {
         case .deleteTenant: try deleteTenant(call)
         case .getFleet: try getFleet(call)
         case .getQueue: try getQueue(call)
+        case .planDefragmentation: try planDefragmentation(call)
+        case .planEvacuation: try planEvacuation(call)
         }
     }
 
@@ -116,6 +118,8 @@ extension BerthAPI {
     private func metricsPage(_ state: State, pools: [PoolReading]) -> HTTPResponse {
         var reading = backend.reading
         reading.pools = pools
+        reading.plans = plans.seconds.reading
+        reading.planSteps = plans.steps
         let isReady = backend.readiness.allSatisfy(\.isPassing)
         let page = MetricsPage(reading, state, routes: requestCounts, ready: isReady)
         return HTTPResponse(

@@ -150,7 +150,7 @@ public final class RunningService: Sendable {
         let published = Published(engine.state)
         published.update { $0.snapshotRevision = report.snapshotRevision }
         let writer = Writer(engine: engine, store: store, settings: configuration, log: log, published: published)
-        return (ServiceBackend(writer, published, server), report)
+        return (ServiceBackend(writer, published, server, configuration.engine), report)
     }
 
     /// Puts the pools of `fleet`, or those built in where there is neither a fleet nor any pool.

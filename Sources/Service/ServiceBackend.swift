@@ -18,8 +18,11 @@ final class ServiceBackend: Backend {
     private let startedAt = SystemClock.now()
     private let slowQueue = DispatchQueue(label: "berth.slow", attributes: .concurrent)
 
-    init(_ writer: Writer, _ published: Published, _ server: HTTPServer) {
+    let engineSettings: EngineSettings
+
+    init(_ writer: Writer, _ published: Published, _ server: HTTPServer, _ engineSettings: EngineSettings) {
         self.writer = writer
+        self.engineSettings = engineSettings
         self.published = published
         self.server = server
     }

@@ -10,7 +10,7 @@ struct BerthBench: ParsableCommand {
         commandName: "berth-bench", abstract: "Measures Berth. Build it with -c release, or the figures mean nothing.",
         subcommands: [
             PackingCommand.self, OpenbCommand.self, GapCommand.self, TopologyCommand.self, QueueCommand.self,
-            PreemptionCommand.self, JSONCommand.self,
+            PreemptionCommand.self, PlanCommand.self, JSONCommand.self,
             JournalCommand.self, HTTPCommand.self, MemoryCommand.self, AllCommand.self,
         ])
 }
@@ -79,6 +79,26 @@ struct PreemptionCommand: ParsableCommand {
     @OptionGroup var output: OutputOptions
 
     func run() throws { output.show([PreemptionBench.full.run()]) }
+}
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan", abstract: "Plans that free domains or empty a provider, on 10,000 nodes with 2,000 jobs.")
+
+    @OptionGroup var output: OutputOptions
+
+    @Option(help: "Nodes of four GPUs.")
+    var nodes = PlanBench.full.nodes
+
+    @Option(help: "Jobs that run.")
+    var jobs = PlanBench.full.jobs
+
+    func run() throws {
+        var bench = PlanBench.full
+        bench.nodes = nodes
+        bench.jobs = jobs
+        output.show([bench.run()])
+    }
 }
 
 struct JSONCommand: ParsableCommand {
@@ -159,6 +179,7 @@ struct AllCommand: ParsableCommand {
             ("queue", { [false, true].map { QueueBench.full.run(hasQuota: $0) } }),
             ("kueue", { KueueBench.all.map { $0.run() } }),
             ("preemption", { [PreemptionBench.full.run()] }),
+            ("plan", { [PlanBench.full.run()] }),
             ("json", { [try JSONBench.full.run()] }),
             ("journal", { [try journal.run()] }),
             ("http", { [try http.run()] }),

@@ -58,6 +58,9 @@ import Testing
         #expect(words(file.schema("PreemptionPolicy")) == PreemptionPolicy.allCases.map { "\($0)" })
         #expect(words(file.schema("PreemptionKind")) == PreemptionKind.allCases.map { "\($0)" })
         #expect(words(file.schema("DependencyCondition")) == DependencyCondition.allCases.map { "\($0)" })
+        #expect(words(file.schema("PlanEnd")) == PlanEnd.allCases.map { "\($0)" })
+        #expect(words(file.schema("PlanObstacle")) == PlanObstacle.allCases.map { "\($0)" })
+        #expect(words(file.schema("QueuedTie")) == QueuedTie.allCases.map { "\($0)" })
         #expect(words(file.schema("JobState")) == JobState.allCases.map(\.name))
         #expect(words(file.schema("RequeueCause")) == RequeueCause.allCases.map { "\($0)" })
         #expect(words(file.schema("Billing")) == Billing.allCases.map { "\($0)" })
@@ -138,6 +141,15 @@ import Testing
         #expect(
             file.schema("Placement")["properties"]["parts"]["maxItems"].int == Bounds.groupsPerJob
                 * Bounds.poolsPerSplit)
+        #expect(bounds("DefragmentRequest", "maxMoves") == [1, Bounds.planMoves])
+        #expect(bounds("DefragmentRequest", "maxGPUHoursLost") == [0, Int(Bounds.budgetGPUHours)])
+        #expect(bounds("DefragmentRequest", "wholeDomains") == [1, Bounds.nodesPerPool])
+        #expect(file.schema("DefragmentPlan")["properties"]["moves"]["maxItems"].int == Bounds.planMoves)
+        #expect(bounds("EvacuateRequest", "limit") == [1, Bounds.planJobs])
+        #expect(file.schema("EvacuateRequest")["properties"]["domains"]["maxItems"].int == Bounds.planDomains)
+        for plan in ["DefragmentRequest", "EvacuateRequest"] {
+            #expect(file.schema(plan)["properties"]["pools"]["maxItems"].int == Bounds.listEntries)
+        }
         #expect(bounds("TenantRequest", "weight") == [1, Bounds.tenantWeight])
         #expect(file.schema("TenantRequest")["properties"]["quota"]["maxItems"].int == Bounds.quotasPerTenant)
         #expect(bounds("Quota", "nominalGPUs") == [0, Int(Bounds.quotaAmount / 1000)])
@@ -166,6 +178,8 @@ import Testing
             (HTTPMethod.put, "/v1/priority-classes/{name}", "/v1/priority-classes/urgent"),
             (.put, "/v1/pools/{name}", "/v1/pools/aws-use1-gb200"), (.post, "/v1/jobs", "/v1/jobs"),
             (.post, "/v1/pools:load", "/v1/pools:load"),
+            (.post, "/v1/plans:defragment", "/v1/plans:defragment"),
+            (.post, "/v1/plans:evacuate", "/v1/plans:evacuate"),
         ] {
             let examples = file.root["paths"][path][method.name.lowercased()]["requestBody"]["content"][
                 "application/json"][

@@ -148,6 +148,15 @@ import Testing
         }
     }
 
+    @Test("Plans on a fleet with holes win domains, and come out the same each time")
+    func plan() {
+        let report = PlanBench.smoke.run()
+        #expect(value("jobs", report) ?? 0 >= 40)
+        #expect(value("domainsWon", report) ?? 0 > 0)
+        #expect(value("evacuateMoves", report) ?? 0 > 0)
+        #expect(report.hash == PlanBench.smoke.run().hash)
+    }
+
     @Test("Kueue's workloads are all admitted, no sooner than quota allows, and come out the same each time")
     func kueue() {
         let report = KueueBench.smoke.run()

@@ -67,7 +67,12 @@ public final class DeskBackend: Backend {
     private let desk: Mutex<EngineDesk>
     private let shown = Mutex(Shown())
 
-    public init(settings: EngineSettings = EngineSettings()) { desk = Mutex(EngineDesk(settings: settings)) }
+    public let engineSettings: EngineSettings
+
+    public init(settings: EngineSettings = EngineSettings()) {
+        engineSettings = settings
+        desk = Mutex(EngineDesk(settings: settings))
+    }
 
     // MARK: Switches
 
