@@ -17,7 +17,8 @@ public enum QueueOrder: Hashable, Sendable {
 /// What the engine's decisions depend on besides state, command and time.
 public struct EngineSettings: Hashable, Sendable {
     public var limits = StateLimits()
-    /// Distinct demands of one worker among jobs that wait: each costs an index in every pool.
+    /// Distinct demands of one worker among jobs that wait. Each costs an index in every pool that its jobs may use, or one for
+    /// each different rule within a node that they have, and another once nodes are kept for someone.
     public var queuedDemands = 256
     /// Jobs placed by one command before it lets other commands in; the rest follow by `Command.resume`.
     public var placementsPerCommand = 1000
@@ -85,6 +86,8 @@ public struct Engine: ~Copyable {
     var hasScheduled = false
     /// Whether blocked jobs may be left for which no place was sought yet.
     var seeksMore = false
+    /// The packer's count before the command.
+    var layoutWorkBefore: UInt64 = 0
     /// What the command may still give back on trial.
     var releasesLeft = 0
     var triesAll = false
@@ -109,6 +112,9 @@ public struct Engine: ~Copyable {
     /// Whether `Command.resume` would go on with placements or gates that the last command left.
     public var hasPendingWork: Bool { hasUntried || hasUnsettledGates }
 
+    /// Units of work that all searches for layouts have cost (`Packer.layoutWork`).
+    public var layoutWork: UInt64 { packer.layoutWork }
+
     var hasUntried: Bool { !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty }
 
     /// Decides one command. The state has changed by the returned facts when this returns; the caller makes them
@@ -119,6 +125,7 @@ public struct Engine: ~Copyable {
         facts.removeAll(keepingCapacity: true)
         let first = state.revision + 1
         releasesLeft = settings.searchReleases
+        layoutWorkBefore = packer.layoutWork
         hasScheduled = false
         advance(to: moment)
         let at = now

@@ -13,6 +13,8 @@ struct Layout: ~Copyable {
     private let uniformDomain: UInt32
     /// Whether all domains have equally many nodes.
     var isUniform: Bool { uniformDomain > 0 }
+    /// Nodes of every block where all have equally many, else 0.
+    let nodesPerBlock: Int
     /// Shape [nodes] where domains differ in size, else nothing.
     private let domainOfNode: Column<UInt32>
     /// Shapes [domains + 1] and [blocks + 1], as in `PoolLayout`.
@@ -33,6 +35,10 @@ struct Layout: ~Copyable {
         for block in 0..<blocks {
             blockOfDomain.fill(Int(blockStart[block])..<Int(blockStart[block + 1]), with: UInt32(block))
         }
+        let (start, ends) = (tree.domainStart, tree.blockStart)
+        func size(_ block: Int) -> Int { Int(start[Int(ends[block + 1])]) - Int(start[Int(ends[block])]) }
+        let areEqual = blocks > 0 && (1..<max(1, blocks)).allSatisfy { size($0) == size(0) }
+        nodesPerBlock = areEqual ? size(0) : 0
         var largest: UInt32 = 0
         var smallest = UInt32.max
         for domain in 0..<domains {
@@ -55,6 +61,7 @@ struct Layout: ~Copyable {
         blocks = other.blocks
         largestDomain = other.largestDomain
         uniformDomain = other.uniformDomain
+        nodesPerBlock = other.nodesPerBlock
         domainOfNode = Column(copying: other.domainOfNode)
         domainStart = Column(copying: other.domainStart)
         blockStart = Column(copying: other.blockStart)
@@ -70,6 +77,10 @@ struct Layout: ~Copyable {
 
     @inline(__always)
     func block(of domain: Int) -> Int { Int(blockOfDomain[domain]) }
+
+    func nodes(ofBlock block: Int) -> Range<Int> {
+        Int(domainStart[Int(blockStart[block])])..<Int(domainStart[Int(blockStart[block + 1])])
+    }
 
     @inline(__always)
     func nodeRange(_ domain: Int) -> Range<Int> { Int(domainStart[domain])..<Int(domainStart[domain + 1]) }
@@ -215,6 +226,13 @@ struct ShareColumns: ~Copyable {
 
     @inline(__always)
     func set(_ node: Int, gpu: Int, to free: Int) { milli[node * gpus + gpu] = UInt16(free) }
+
+    /// Whether two nodes have the same free of each of their GPUs.
+    @inline(__always)
+    func areEqual(_ left: Int, _ right: Int) -> Bool {
+        for gpu in 0..<gpus where milli[left * gpus + gpu] != milli[right * gpus + gpu] { return false }
+        return true
+    }
 
     /// How many shares of `size` fit in the GPUs of a node.
     @inline(__always)
