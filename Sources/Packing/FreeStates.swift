@@ -153,12 +153,13 @@ struct FreeStates: ~Copyable {
     private var table: [UInt32] = Array(repeating: 0, count: 64)
     /// Shape [nodes]: the number of each node's state, or the largest number where the node is not open.
     private let stateOfNode: Column<UInt32>
-    /// States in the order in which they became live, since numbers were given anew.
+    /// States in the order in which they became live, since `epoch` began.
     private(set) var born: [UInt32] = []
+    /// Rises when numbers are given anew and `born` begins again.
+    private(set) var epoch: UInt64 = 1
     private(set) var live = 0
 
-    /// The number of no state.
-    static let none = UInt32.max
+    private static let none = UInt32.max
 
     init(nodes: Int) {
         stateOfNode = Column(count: nodes)
@@ -174,6 +175,7 @@ struct FreeStates: ~Copyable {
         table = other.table
         stateOfNode = Column(copying: other.stateOfNode)
         born = other.born
+        epoch = other.epoch
         live = other.live
     }
 
@@ -277,31 +279,32 @@ struct FreeStates: ~Copyable {
         preconditionFailure("a live state has no node")
     }
 
-    /// Forgets the states that no open node is in, once they are as many as those that one is in, and says which number each
-    /// state has now, the largest number where it has none. Nil where nothing changed. Cost: the states, seldom.
-    mutating func tidy() -> [UInt32]? {
-        let most = 2 * live + 65_536
-        if states.count <= most && born.count <= most { return nil }
+    /// Forgets the states that no open node is in, once they are many. Cost: the states, seldom.
+    mutating func tidy() {
+        if states.count <= 4 * stateOfNode.count + 65_536 && born.count <= 4 * stateOfNode.count + 65_536 { return }
+        epoch += 1
         var numbers = Array(repeating: Self.none, count: states.count)
-        let old = (states: states, hashes: hashes, findings: findings, counts: counts, nodes: nodes)
-        (states, hashes, findings, counts, nodes) = ([], [], [], [], [])
-        states.reserveCapacity(most)
-        for number in old.states.indices where old.counts[number] > 0 {
-            numbers[number] = UInt32(states.count)
-            states.append(old.states[number])
-            hashes.append(old.hashes[number])
-            findings.append(old.findings[number])
-            counts.append(old.counts[number])
-            nodes.append(
-                Heap(Set(old.nodes[number].unordered.filter { stateOfNode[Int($0)] == UInt32(number) })))
+        var kept = 0
+        for number in states.indices where counts[number] > 0 {
+            numbers[number] = UInt32(kept)
+            states[kept] = states[number]
+            hashes[kept] = hashes[number]
+            findings[kept] = findings[number]
+            counts[kept] = counts[number]
+            nodes[kept] = Heap(Set(nodes[number].unordered.filter { stateOfNode[Int($0)] == UInt32(number) }))
+            kept += 1
         }
+        states.removeLast(states.count - kept)
+        hashes.removeLast(hashes.count - kept)
+        findings.removeLast(findings.count - kept)
+        counts.removeLast(counts.count - kept)
+        nodes.removeLast(nodes.count - kept)
         for node in 0..<stateOfNode.count where stateOfNode[node] != Self.none {
             stateOfNode[node] = numbers[Int(stateOfNode[node])]
         }
-        born = (0..<UInt32(states.count)).map { $0 }
+        born = (0..<UInt32(kept)).map { $0 }
         var size = 64
-        while size < states.count * 4 { size *= 2 }
+        while size < kept * 4 { size *= 2 }
         makeTable(size)
-        return numbers
     }
 }

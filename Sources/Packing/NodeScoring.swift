@@ -18,6 +18,7 @@ struct NodeScoring: ~Copyable {
         var heap = Heap<Entry>()
         /// What the heap was made for.
         var version: UInt64 = 0
+        var epoch: UInt64 = 0
         /// States born up to here are in the heap.
         var born = 0
         var lastUse: UInt64 = 0
@@ -86,13 +87,16 @@ struct NodeScoring: ~Copyable {
 
     /// Nil where no open node holds a worker. Where nodes are paid for as a whole, unused ones are not looked at.
     mutating func best(_ need: WorkerNeed) -> Found? {
-        if let numbers = free.tidy() { renumber(numbers) }
+        free.tidy()
         uses += 1
         let at = orders.firstIndex { $0.need == need } ?? place(for: need)
         orders[at].lastUse = uses
-        if orders[at].version != mix.priceVersion || orders[at].heap.count > 2 * free.live + 256 {
+        if orders[at].version != mix.priceVersion || orders[at].epoch != free.epoch
+            || orders[at].heap.count > 2 * free.live + 256
+        {
             orders[at].heap = Heap()
             orders[at].version = mix.priceVersion
+            orders[at].epoch = free.epoch
             orders[at].born = free.born.count
             for state in free.states.indices where free.isLive(state) { add(state, to: at) }
         }
@@ -111,30 +115,6 @@ struct NodeScoring: ~Copyable {
             orders[at].heap.removeMin()
         }
         return nil
-    }
-
-    /// Brings all orders up to date with new numbers of the states. What was found out about the harm of a state stays true.
-    private mutating func renumber(_ numbers: [UInt32]) {
-        for at in orders.indices {
-            // Of another version, the order is made anew when it is asked for.
-            if orders[at].version != mix.priceVersion {
-                orders[at].heap = Heap()
-                continue
-            }
-            var isIn = [Bool](repeating: false, count: free.states.count)
-            var entries: [Entry] = []
-            for entry in orders[at].heap.unordered {
-                let number = numbers[Int(entry.state)]
-                if number == FreeStates.none || isIn[Int(number)] { continue }
-                isIn[Int(number)] = true
-                entries.append(Entry(rise: entry.rise, tie: entry.tie, hash: entry.hash, state: number))
-            }
-            orders[at].heap = Heap(entries)
-            orders[at].born = free.born.count
-            for state in isIn.indices where !isIn[state] && free.states[state].holds(orders[at].need) {
-                add(state, to: at)
-            }
-        }
     }
 
     /// Where the order of a new need goes: behind the others, or in place of the one longest unused.

@@ -35,10 +35,13 @@ struct Layout: ~Copyable {
         for block in 0..<blocks {
             blockOfDomain.fill(Int(blockStart[block])..<Int(blockStart[block + 1]), with: UInt32(block))
         }
-        let (start, ends) = (tree.domainStart, tree.blockStart)
-        func size(_ block: Int) -> Int { Int(start[Int(ends[block + 1])]) - Int(start[Int(ends[block])]) }
-        let areEqual = blocks > 0 && (1..<max(1, blocks)).allSatisfy { size($0) == size(0) }
-        nodesPerBlock = areEqual ? size(0) : 0
+        var blockSize = 0
+        for block in 0..<blocks {
+            let (first, end) = (Int(blockStart[block]), Int(blockStart[block + 1]))
+            let size = Int(domainStart[end]) - Int(domainStart[first])
+            if block == 0 { blockSize = size } else if size != blockSize { blockSize = 0 }
+        }
+        nodesPerBlock = blockSize
         var largest: UInt32 = 0
         var smallest = UInt32.max
         for domain in 0..<domains {
