@@ -28,6 +28,8 @@ extension Engine {
             fairShare.noteAll()
             bars.noteSupply()
             packer.remove(pool: slot.index)
+            occupancy.forget(pool: slot.index)
+            if slot.index < idleNodes.count { idleNodes[slot.index] = nil }
             triesAll = true
             noteCapacity()
         case .nodeChanged(let slot, let node, let nodeState):

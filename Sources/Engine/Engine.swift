@@ -17,7 +17,8 @@ public enum QueueOrder: Hashable, Sendable {
 /// What the engine's decisions depend on besides state, command and time.
 public struct EngineSettings: Hashable, Sendable {
     public var limits = StateLimits()
-    /// Distinct demands of one worker among jobs that wait: each costs an index in every pool.
+    /// Distinct demands of one worker among jobs that wait. Each costs an index in every pool that its jobs may use, or one for
+    /// each different rule within a node that they have, and another once nodes are kept for someone.
     public var queuedDemands = 256
     /// Jobs placed by one command before it lets other commands in; the rest follow by `Command.resume`.
     public var placementsPerCommand = 1000
@@ -99,6 +100,8 @@ public struct Engine: ~Copyable {
     var mayPreempt = false
     /// Whether blocked jobs may be left for which no place was sought yet.
     var seeksMore = false
+    /// The packer's count before the command.
+    var layoutWorkBefore: UInt64 = 0
     /// What the command may still give back on trial.
     var releasesLeft = 0
     var triesAll = false
@@ -128,6 +131,9 @@ public struct Engine: ~Copyable {
     /// Whether there is something to place, or to settle, before anyone is asked to leave.
     var hasPlacementWork: Bool { hasUntried || hasUnsettledGates }
 
+    /// Units of work that all searches for layouts have cost (`Packer.layoutWork`).
+    public var layoutWork: UInt64 { packer.layoutWork }
+
     var hasUntried: Bool {
         !grown.isEmpty || !untried.isEmpty || triesAll || !claims.touched.isEmpty || !preemption.touched.isEmpty
             || repairs.isPending
@@ -141,6 +147,7 @@ public struct Engine: ~Copyable {
         facts.removeAll(keepingCapacity: true)
         let first = state.revision + 1
         releasesLeft = settings.searchReleases
+        layoutWorkBefore = packer.layoutWork
         hasScheduled = false
         advance(to: moment)
         let at = now

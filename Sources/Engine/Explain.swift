@@ -81,12 +81,14 @@ public struct Explanation: Hashable, Sendable {
     /// What the job takes back from others, or could.
     public let preemption: PreemptionReading?
 
-    /// Whether some pool could hold the job were it empty and all its nodes ready.
+    /// False where it is proved that no pool could hold the job were it empty and all its nodes ready.
     public var couldEverFit: Bool { blockers.contains { $0.reason < .gangTooLarge } }
 }
 
 extension Engine {
-    /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed.
+    /// Why `job` waits; empty for a job that does not. Cost: the pools; and the nodes of those whose nodes changed; and for a
+    /// gang of several groups or rules the work of layouts that a command may spend. What it could have in the pools that
+    /// are left then is not known, so that they count as busy.
     public mutating func explain(_ job: Job) -> Explanation { explain(job, seekingVictims: true) }
 
     /// `seekingVictims`: whether it is worth a search to tell what preemption means for it.
@@ -96,6 +98,7 @@ extension Engine {
         var blockers: [Blocker] = []
         var preemption: PreemptionReading?
         if job.state == .queued {
+            layoutWorkBefore = packer.layoutWork
             bars.refresh(state, at: now)
             // What is kept for the job itself is room for it.
             let own = claims[.job(job.number)]
@@ -157,7 +160,7 @@ extension Engine {
         if let (reason, rule) = rule(tenant, gang, target: at) {
             return because(reason, fit: fit, needed: needed, rule: rule)
         }
-        if fit >= needed && fitsNow(gang, pool: index) { return because(.waitingForTurn, fit: fit, needed: needed) }
+        if fit >= needed && fitsNow(gang, target: at) { return because(.waitingForTurn, fit: fit, needed: needed) }
         if let (owner, from) = claims.next(pool: index), let fit = fitOnKept(key, pool: index) {
             var blocker = because(.reservedForOthers, fit: fit, needed: needed)
             blocker.reservedFor = state.jobs[owner]?.id
@@ -210,19 +213,22 @@ extension Engine {
 
     /// The most workers of the lead that a pool could take if nothing were kept there, where the whole gang would fit then.
     private mutating func fitOnKept(_ key: ShapeKey, pool: Int) -> Int? {
-        var key = key
-        key.form.usesReserved = true
-        let gang = resolve(key)
-        guard let target = gang.targets.firstIndex(where: { $0.pool == pool }), fitsNow(gang, pool: pool) else {
+        var open = key
+        open.form.usesReserved = true
+        let gang = queue.index(of: key).map { openGang(of: $0) } ?? resolve(open)
+        guard let target = gang.targets.firstIndex(where: { $0.pool == pool }), fitsNow(gang, target: target) else {
             return nil
         }
         return packer.largestFit(gang, target: target)
     }
 
-    /// Whether the whole gang fits a pool now, or with a split some pools of which it may be one.
-    private mutating func fitsNow(_ gang: Gang, pool: Int) -> Bool {
+    /// Whether the whole gang fits a target now, or with a split some pools of which it may be one. False, too, where that is not
+    /// known after as much work as a command may spend.
+    private mutating func fitsNow(_ gang: Gang, target: Int) -> Bool {
+        if isLayoutWorkUsedUp { return false }
+        if gang.form.split == nil { return packer.fitsWhole(gang, target: target) }
         var placement = Placement.none
-        return packer.find(gang, into: &placement) { [isSplit = gang.form.split != nil] in !isSplit && $0 != pool }
+        return packer.find(gang, into: &placement)
     }
 }
 

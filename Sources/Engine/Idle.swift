@@ -1,5 +1,5 @@
-// What a gang could have were nothing else placed: on all nodes of a pool, or on those that are ready now.
-// Counts nodes by place and lays groups out on equal empty nodes; reads no free capacity.
+// Whether a gang could have a place were nothing else there: on all nodes of a pool, or on those that are ready now.
+// Counts nodes by place and proves from the sizes of workers alone that some gangs need more; reads no free capacity.
 
 import Model
 import Packing
@@ -61,25 +61,27 @@ struct IdleNodes {
 }
 
 extension Engine {
-    /// Whether the least gang, or with a split the least that one pool may hold of it, would fit one place of its scope in
-    /// a target were nothing else there: on all nodes, or on those that are ready now.
-    /// Rules that span nodes are not asked; `Packer.mostWhenEmpty` knows those. Cost: the groups.
+    /// False where it is proved that the least gang, or with a split the least that one pool may hold of it, needs more nodes than
+    /// one place of its scope has in a target: of all nodes, or of those that are ready now. Several groups may pass that fit
+    /// each alone and not together, for only laying them out in every way would tell.
+    /// Rules that span nodes are not asked; `Packer.mostWhenEmpty` knows those. Cost: the groups times a few hundred.
     mutating func couldHold(_ key: ShapeKey, _ gang: Gang, target: Int, ready isReady: Bool) -> Bool {
         let pool = gang.targets[target].pool
         while idleNodes.count <= pool { idleNodes.append(nil) }
         if idleNodes[pool]?.revision != state.pools[pool].revision { idleNodes[pool] = IdleNodes(state.pools[pool]) }
-        var bench = NodeBench(
-            state.pools[pool].spec.node, nodes: idleNodes[pool]?.most(for: gang.form, ready: isReady) ?? 0)
+        let nodes = idleNodes[pool]?.most(for: gang.form, ready: isReady) ?? 0
+        var least = LeastNodes(state.pools[pool].spec.node)
         if gang.form.split != nil {
             let lead = gang.form.groups[gang.lead]
-            return bench.take(gang.targets[target].workers, of: lead, gang.targets[target].need)
+            return least.fits(gang.targets[target].workers, of: lead, gang.targets[target].need, nodes: nodes)
         }
-        for group in gang.form.leadFirst {
+        for group in gang.form.groups.indices {
             guard let need = packer.need(of: gang.form.groups[group].demand, pool: pool),
-                bench.take(leastWorkers(key, group, pool: pool), of: gang.form.groups[group], need)
+                least.fits(
+                    leastWorkers(key, group, pool: pool), of: gang.form.groups[group], need, nodes: nodes)
             else { return false }
         }
-        return true
+        return least.fits(nodes: nodes)
     }
 
     /// The least workers of a group in a pool that may hold the gang, at the speed of its accelerator.
@@ -89,68 +91,80 @@ extension Engine {
     }
 }
 
-extension GangForm {
-    /// The groups in the order in which they are placed: the lead, then by falling capacity.
-    fileprivate var leadFirst: [Int] {
-        func milli(_ group: Int) -> Int { groups[group].count * groups[group].demand.totalMilli }
-        return [lead]
-            + groups.indices.filter { $0 != lead }.sorted { (milli($1), $0) < (milli($0), $1) }
+/// How many equal empty nodes some groups need at least.
+///
+/// For each of GPUs, CPU and memory, workers are measured by functions under which what fits in a node together is never more
+/// than the node: so the sum over all workers bounds the nodes from below (dual feasible functions: Fekete and Schepers, "New
+/// classes of fast lower bounds for bin packing problems", 2001).
+private struct LeastNodes {
+    /// What some workers take each of one thing that a node has.
+    private struct Item {
+        let workers: Int
+        let size: Int
     }
-}
 
-/// Equal nodes on which groups are laid out one after the other, the fullest nodes first.
-private struct NodeBench {
-    private struct Free {
-        var nodes: Int
-        var gpus: Int
-        var cpuMillis: Int
-        var memoryMiB: Int
+    private let shape: NodeShape
+    private var milli: [Item] = []
+    private var cpuMillis: [Item] = []
+    private var memoryMiB: [Item] = []
 
-        func fit(_ group: GangForm.Group, _ need: WorkerNeed) -> Int {
-            var fit = min(group.spread.workersPerNode ?? .max, group.spread.workersPerDomain ?? .max)
-            if need.gpus > 0 { fit = min(fit, gpus / need.gpus * need.sharesPerGPU) }
-            if need.cpuMillis > 0 { fit = min(fit, cpuMillis / need.cpuMillis) }
-            if need.memoryMiB > 0 { fit = min(fit, memoryMiB / need.memoryMiB) }
-            guard let segment = group.segment, segment.tier == .node else { return fit }
-            return fit / segment.size * segment.size
+    /// Beyond this rounding no worker of whole GPUs becomes larger.
+    private static let mostParts = 16
+
+    init(_ shape: NodeShape) { self.shape = shape }
+
+    /// Adds a group. False where it alone needs more nodes.
+    mutating func fits(_ workers: Int, of group: GangForm.Group, _ need: WorkerNeed, nodes: Int) -> Bool {
+        milli.append(Item(workers: workers, size: need.totalMilli))
+        cpuMillis.append(Item(workers: workers, size: need.cpuMillis))
+        memoryMiB.append(Item(workers: workers, size: need.memoryMiB))
+        let fit = fit(group, need)
+        return workers == 0 || fit > 0 && (workers + fit - 1) / fit <= nodes
+    }
+
+    /// The most workers of a group in one node.
+    private func fit(_ group: GangForm.Group, _ need: WorkerNeed) -> Int {
+        var fit = min(group.spread.workersPerNode ?? .max, group.spread.workersPerDomain ?? .max)
+        if need.gpus > 0 { fit = min(fit, shape.gpus / need.gpus * (need.isShare ? 1000 / need.gpuMilli : 1)) }
+        if need.cpuMillis > 0 { fit = min(fit, shape.cpuMillis / need.cpuMillis) }
+        if need.memoryMiB > 0 { fit = min(fit, shape.memoryMiB / need.memoryMiB) }
+        guard let segment = group.segment, segment.tier == .node else { return fit }
+        return fit / segment.size * segment.size
+    }
+
+    /// False where all groups together need more nodes.
+    func fits(nodes: Int) -> Bool {
+        Self.fits(milli, shape.gpus * 1000, nodes) && Self.fits(cpuMillis, shape.cpuMillis, nodes)
+            && Self.fits(memoryMiB, shape.memoryMiB, nodes)
+    }
+
+    private static func fits(_ items: [Item], _ node: Int, _ nodes: Int) -> Bool {
+        if node == 0 { return true }
+        // What is larger than all of a node but `small` leaves room only for what is smaller than that.
+        var smalls = [0]
+        for item in items {
+            if item.size <= node / 2 { smalls.append(item.size) }
+            if node - item.size + 1 <= node / 2 { smalls.append(node - item.size + 1) }
         }
-
-        func without(_ workers: Int, of need: WorkerNeed, nodes: Int) -> Free {
-            let taken = (workers + need.sharesPerGPU - 1) / need.sharesPerGPU * need.gpus
-            return Free(
-                nodes: nodes, gpus: gpus - taken, cpuMillis: cpuMillis - workers * need.cpuMillis,
-                memoryMiB: memoryMiB - workers * need.memoryMiB)
-        }
-    }
-
-    private var free: [Free]
-
-    init(_ shape: NodeShape, nodes: Int) {
-        free = [Free(nodes: nodes, gpus: shape.gpus, cpuMillis: shape.cpuMillis, memoryMiB: shape.memoryMiB)]
-    }
-
-    /// Takes workers of a group, or says that they do not fit.
-    mutating func take(_ workers: Int, of group: GangForm.Group, _ need: WorkerNeed) -> Bool {
-        var left = workers
-        for at in free.indices.reversed() {
-            let fit = free[at].fit(group, need)
-            if fit == 0 || left == 0 { continue }
-            let whole = min(free[at].nodes, left / fit)
-            if whole > 0 {
-                free.append(free[at].without(fit, of: need, nodes: whole))
-                free[at].nodes -= whole
-                left -= whole * fit
+        for small in smalls {
+            for parts in 0...mostParts {
+                var sum = 0
+                for item in items {
+                    var size = item.size
+                    if size < small { size = 0 } else if size > node - small { size = node }
+                    sum += item.workers * rounded(size, parts, node)
+                }
+                if sum > nodes * node * max(1, parts) { return false }
             }
-            if left > 0 && left < fit && free[at].nodes > 0 {
-                free.append(free[at].without(left, of: need, nodes: 1))
-                free[at].nodes -= 1
-                left = 0
-            }
         }
-        return left == 0
+        return true
     }
-}
 
-extension WorkerNeed {
-    fileprivate var sharesPerGPU: Int { isShare ? 1000 / gpuMilli : 1 }
+    /// A size in a node times `parts`: of parts + 1 equal pieces of a node, what is larger than some of them counts as so many of
+    /// `parts` pieces, for no more than `parts` of them stand in a node then. With 0 parts the size itself.
+    private static func rounded(_ size: Int, _ parts: Int, _ node: Int) -> Int {
+        if parts == 0 { return size }
+        let pieces = (parts + 1) * size
+        return pieces % node == 0 ? parts * size : pieces / node * node
+    }
 }

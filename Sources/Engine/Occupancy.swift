@@ -40,6 +40,11 @@ struct Occupancy {
     /// The jobs with a worker in a pool by the end of their limits.
     func ends(_ pool: Int) -> SortedBlocks<JobLimit> { pool < pools.count ? pools[pool].ends : SortedBlocks() }
 
+    /// Forgets the nodes of a pool that is no more. Precondition: no job stands there.
+    mutating func forget(pool: Int) {
+        if pool < pools.count { pools[pool] = Pool() }
+    }
+
     mutating func add(_ placement: Placement, of job: JobNumber, until end: Timestamp) {
         for (at, part) in placement.parts.enumerated() {
             let pool = part.pool.index

@@ -92,20 +92,9 @@ extension Engine {
         let come = queue.demandsCome + gatedShapes.demandsCome
         if come < nextTrim { return }
         nextTrim = come + Self.demandsPerTrim
-        var demands: Set<Demand> = []
-        var claimed: Set<Claim> = []
-        for shape in queue.shapes.indices where queue.count(shape) > 0 {
-            for demand in queue[shape].key.demands where demands.insert(demand).inserted {
-                for (pool, record) in state.pools.enumerated() where !record.isDeleted {
-                    if let need = packer.need(of: demand, pool: pool) { claimed.insert(Claim(pool: pool, need: need)) }
-                }
-            }
+        let forms = queue.shapes.indices.compactMap { shape in
+            queue.count(shape) > 0 ? queue[shape].key.form : nil
         }
-        packer.trimIndexes { pool, need in claimed.contains(Claim(pool: pool, need: need)) }
-    }
-
-    private struct Claim: Hashable {
-        let pool: Int
-        let need: WorkerNeed
+        packer.trimIndexes(keeping: forms, onReserved: !claims.isEmpty)
     }
 }

@@ -10,6 +10,10 @@ extension Engine {
     /// that, with a run for each of `Bounds.workersPerJob`, is still below what a record of the journal may hold.
     static let runsPerCommand = 200_000
 
+    /// Units of work that one command spends on layouts of gangs of several groups or rules, whether it finds places or not,
+    /// before the rest is left to the next: some twenty milliseconds (`Packer.layoutWork`).
+    public static let layoutWorkPerCommand: UInt64 = 1 << 21
+
     /// Places all that may fit now, earliest first, until nothing does or the command's budget is used. Nothing while there
     /// are more gates to settle than one command may.
     mutating func schedule(at: Timestamp) {
@@ -29,6 +33,7 @@ extension Engine {
             var candidates = Heap<Attempt>()
             gatherCandidates(into: &candidates)
             while let next = candidates.popMin() {
+                if isLayoutWorkUsedUp { return leave(next, and: candidates) }
                 if let owner = next.owner {
                     if let now = attempt(owner, of: next.shape), let other = candidates.min, other.key < now.key {
                         candidates.insert(now)
@@ -82,6 +87,8 @@ extension Engine {
     private var budget: PassBudget {
         PassBudget(placements: max(1, settings.placementsPerCommand), runs: Self.runsPerCommand)
     }
+    /// Whether the command has searched as much for layouts as it may. A command that has not begun to may always do so.
+    var isLayoutWorkUsedUp: Bool { packer.layoutWork - layoutWorkBefore >= Self.layoutWorkPerCommand }
 
     /// A shape to try, ordered by its first job.
     struct Attempt: Comparable {

@@ -17,7 +17,7 @@ extension Engine {
         guard settings.reservations > 0 else { return }
         seeksMore = queue.busy > 0 && claims.scheduled < settings.reservations
         for _ in 0..<Self.searchesPerPass {
-            guard maySearch(at: at), releasesLeft > 0 else { return }
+            guard maySearch(at: at), releasesLeft > 0, !isLayoutWorkUsedUp else { return }
             if let number = dueReservation(at: at) {
                 seekAgain(number, at: at)
             } else if !seekNext(inPass: false, at: at) {

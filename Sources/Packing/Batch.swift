@@ -7,9 +7,11 @@ public import Model
 extension Packer {
     /// Finds places for `requests`, each an index into `gangs`; nil where one finds none. What is returned can be taken in
     /// the order of the requests. `steps` bounds the search, in nodes or pairs of nodes looked at; it only helps gangs of one
-    /// worker in pools whose nodes are weighed.
+    /// worker in pools whose nodes are weighed. Of more nodes than twice the steps only a part is searched.
     ///
-    /// Cost: a decision a request, and about three microseconds a step.
+    /// Cost: a decision a request, twice for those that find no place at first; for the search a word for each weighed node,
+    /// the nodes that are searched, and about three microseconds a step. Once gangs of several groups or rules have cost
+    /// `mostPlanWork` in layouts, others of them are left without a place.
     public mutating func plan(
         _ gangs: [Gang], requests: [Int], steps: Int, isHeld: (_ pool: Int) -> Bool = { _ in false }
     ) -> [Placement?] {
@@ -22,8 +24,10 @@ extension Packer {
         var places = [Placement?](repeating: nil, count: requests.count)
         var placement = Placement.none
         var unplaced: [Int] = []
+        let workBefore = layoutWork
         for request in order {
-            if find(gangs[requests[request]], into: &placement, isHeld: isHeld) {
+            let isTooDear = layoutWork - workBefore >= Self.mostPlanWork && !gangs[requests[request]].isSimple
+            if !isTooDear, find(gangs[requests[request]], into: &placement, isHeld: isHeld) {
                 take(placement)
                 places[request] = placement
             } else {
@@ -32,7 +36,7 @@ extension Packer {
         }
         if steps > 0 && !unplaced.isEmpty {
             improve(&places, gangs, requests, unplaced, steps: steps, isHeld: isHeld)
-            for request in unplaced where places[request] == nil {
+            for request in unplaced where places[request] == nil && gangs[requests[request]].isSimple {
                 guard find(gangs[requests[request]], into: &placement, isHeld: isHeld) else { continue }
                 take(placement)
                 places[request] = placement
@@ -42,6 +46,9 @@ extension Packer {
         priceInOrder(&places, gangs, requests)
         return places
     }
+
+    /// The most work for layouts in one plan, in the units of `layoutWork`: some twenty milliseconds.
+    public static let mostPlanWork: UInt64 = 1 << 21
 
     /// Prices what stands in pools billed by the node anew: they were found in another order than that in which they can be
     /// taken, and the search may have moved what opened a node.
@@ -88,11 +95,8 @@ extension Packer {
         let wanted = unplaced.filter { gangs[requests[$0]].isSingle && !gangs[requests[$0]].isEmpty }
         if wanted.isEmpty { return }
         var search = BatchSearch(gangs, pools: pools.count)
-        for number in 0..<pools.count where pools.isFilled(number) && pools[number].isScored && !isHeld(number) {
-            for node in 0..<pools[number].layout.nodes where pools[number].columns[node].isOpen {
-                search.add(pools[number].work(node: node), pool: number, node: node)
-            }
-        }
+        addNodes(to: &search, places, atMost: max(Self.leastSearched, 2 * steps), isHeld: isHeld)
+        batchNodes += UInt64(search.nodeCount)
         for request in wanted { search.wait(request, requests[request]) }
         for (request, place) in places.enumerated() {
             guard let place, gangs[requests[request]].isSingle else { continue }
@@ -112,6 +116,40 @@ extension Packer {
             take(placement)
             places[item.request] = placement
         }
+    }
+
+    /// Fewer nodes than these are always searched whole.
+    private static let leastSearched = 4096
+
+    /// Adds the nodes to search: all that are weighed and open, or of more than `most` every second, third and so on, and those on
+    /// which a worker of the batch stands. Cost: a word for each node.
+    private func addNodes(
+        to search: inout BatchSearch, _ places: [Placement?], atMost most: Int, isHeld: (_ pool: Int) -> Bool
+    ) {
+        let scored = (0..<pools.count).filter { pools.isFilled($0) && pools[$0].isScored && !isHeld($0) }
+        let nodes = scored.reduce(0) { $0 + pools[$1].layout.nodes }
+        let step = max(1, (nodes + most - 1) / max(1, most))
+        if step > 1 {
+            for place in places {
+                guard let place, place.runs.count == 1, place.runs[0].nodeCount == 1 else { continue }
+                let (pool, node) = (place.parts[0].pool.index, Int(place.runs[0].node))
+                if scored.contains(pool) && !search.has(pool: pool, node: node) {
+                    addNode(to: &search, pool: pool, node: node)
+                }
+            }
+        }
+        var number = 0
+        for pool in scored {
+            for node in 0..<pools[pool].layout.nodes {
+                defer { number += 1 }
+                if number % step != 0 || step > 1 && search.has(pool: pool, node: node) { continue }
+                addNode(to: &search, pool: pool, node: node)
+            }
+        }
+    }
+
+    private func addNode(to search: inout BatchSearch, pool: Int, node: Int) {
+        if pools[pool].columns[node].isOpen { search.add(pools[pool].work(node: node), pool: pool, node: node) }
     }
 
     private mutating func place(_ item: BatchSearch.Item, _ target: Target) -> Placement {

@@ -68,7 +68,8 @@ struct BatchSearch {
     /// Kinds of equal GPU demand, the smallest demand first, in each the least CPU first.
     private var families: [[Int]] = []
     private var nodes: [BatchNode] = []
-    private var nodeAt: [[Int]]
+    /// The number of each node that is searched, by pool << 32 | node; only looked up, so its order does not matter.
+    private var nodeAt: [Int: Int] = [:]
     private var idle: [Int] = []
     /// Capacity placed, and workers.
     private var value = 0
@@ -98,7 +99,6 @@ struct BatchSearch {
             return Kind(
                 needs: needs, ranks: ranks, prices: prices, milli: gang.form.groups[0].demand.totalMilli)
         }
-        nodeAt = Array(repeating: [], count: pools)
         pricesPerGPU = Array(repeating: 0, count: pools)
         for target in gangs.lazy.flatMap(\.targets) { pricesPerGPU[target.pool] = target.price }
         let demands = gangs.map { $0.form.groups[0].demand }
@@ -120,14 +120,18 @@ struct BatchSearch {
     }
 
     mutating func add(_ work: BatchNode, pool: Int, node: Int) {
-        while nodeAt[pool].count <= node { nodeAt[pool].append(-1) }
-        nodeAt[pool][node] = nodes.count
+        nodeAt[pool << 32 | node] = nodes.count
         nodes.append(work)
         nodes[nodes.count - 1].pool = pool
         nodes[nodes.count - 1].node = node
         nodes[nodes.count - 1].price = Int128(work.gpus * 1000) * Int128(pricesPerGPU[pool])
         touch(nodes.count - 1)
     }
+
+    func has(pool: Int, node: Int) -> Bool { nodeAt[pool << 32 | node] != nil }
+
+    /// How many nodes are searched.
+    var nodeCount: Int { nodes.count }
 
     /// A request that has no place.
     mutating func wait(_ request: Int, _ kind: Int) { kinds[kind].waiting.append(request) }
@@ -150,8 +154,7 @@ struct BatchSearch {
     private func searched(_ place: Placement) -> Int? {
         let run = place.runs[0]
         guard place.parts.count == 1, run.nodeCount == 1, run.workers == 1, place.runs.count == 1 else { return nil }
-        let at = nodeAt[place.parts[0].pool.index]
-        return Int(run.node) < at.count && at[Int(run.node)] >= 0 ? at[Int(run.node)] : nil
+        return nodeAt[place.parts[0].pool.index << 32 | Int(run.node)]
     }
 
     /// Where every worker of the batch on the searched nodes stands now, by request.

@@ -113,6 +113,13 @@ extension Packer {
         largestFit(gang, target: target) >= gang.workers(target)
     }
 
+    /// Whether the whole gang fits in one of its targets alone, whatever its split; for a gang without further rules a few words.
+    public mutating func fitsWhole(_ gang: borrowing Gang, target: Int) -> Bool {
+        if gang.isSimple { return fits(gang, target: target) }
+        precondition(gang.generation == generation, "the gang is older than the pools")
+        return layOutAlone(gang, target: target)
+    }
+
     /// The most workers of the lead group that one place of the gang's scope could take now in one of its targets; at most 1
     /// for a gang of one worker where nodes are weighed one by one.
     public func largestFit(_ gang: borrowing Gang, target at: Int) -> Int {

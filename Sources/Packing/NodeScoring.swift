@@ -21,7 +21,14 @@ struct NodeScoring: ~Copyable {
         var epoch: UInt64 = 0
         /// States born up to here are in the heap.
         var born = 0
+        var lastUse: UInt64 = 0
     }
+
+    /// Needs whose order is kept: as many as a mix has entries. What else is asked for now and then has its order made anew.
+    static let mostOrders = PoolMix.mostEntries
+    private var uses: UInt64 = 0
+
+    var orderCount: Int { orders.count }
 
     private struct Entry: Comparable {
         /// Rise of the potential.
@@ -46,6 +53,7 @@ struct NodeScoring: ~Copyable {
     init(copying other: borrowing NodeScoring) {
         free = FreeStates(copying: other.free)
         orders = other.orders
+        uses = other.uses
         mix = other.mix
         unused = other.unused
     }
@@ -57,6 +65,12 @@ struct NodeScoring: ~Copyable {
     /// Takes note of what is free on a node now, or that it is not open.
     mutating func note(_ node: Int, _ state: FreeState?) {
         free.put(node, in: state.map { free.number(of: $0) })
+    }
+
+    /// The same for neighbours that are in the state of another node.
+    mutating func note(_ nodes: Range<Int>, as other: Int) {
+        let state = free.state(of: other)
+        for node in nodes { free.put(node, in: state) }
     }
 
     /// Where one worker does least harm.
@@ -74,8 +88,9 @@ struct NodeScoring: ~Copyable {
     /// Nil where no open node holds a worker. Where nodes are paid for as a whole, unused ones are not looked at.
     mutating func best(_ need: WorkerNeed) -> Found? {
         free.tidy()
-        let at = orders.firstIndex { $0.need == need } ?? orders.count
-        if at == orders.count { orders.append(Order(need: need)) }
+        uses += 1
+        let at = orders.firstIndex { $0.need == need } ?? place(for: need)
+        orders[at].lastUse = uses
         if orders[at].version != mix.priceVersion || orders[at].epoch != free.epoch
             || orders[at].heap.count > 2 * free.live + 256
         {
@@ -100,6 +115,17 @@ struct NodeScoring: ~Copyable {
             orders[at].heap.removeMin()
         }
         return nil
+    }
+
+    /// Where the order of a new need goes: behind the others, or in place of the one longest unused.
+    private mutating func place(for need: WorkerNeed) -> Int {
+        if orders.count < Self.mostOrders {
+            orders.append(Order(need: need))
+            return orders.count - 1
+        }
+        let at = orders.indices.min { orders[$0].lastUse < orders[$1].lastUse } ?? 0
+        orders[at] = Order(need: need)
+        return at
     }
 
     /// An unused node, where nodes are paid for as a whole, and what demand to come would cost there (`PoolMix.horizon`). Nil

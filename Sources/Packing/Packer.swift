@@ -8,6 +8,11 @@ public struct Packer: ~Copyable {
     /// Counts changes of pools and indexes that outdate a `Gang`.
     public internal(set) var generation: UInt64 = 1
     var uses: UInt64 = 0
+    /// Units of work that all searches for layouts of several groups or rules have cost, those that found nothing too: see
+    /// `Trial.mostWork`. A count, so that who bounds it decides alike everywhere.
+    public internal(set) var layoutWork: UInt64 = 0
+    /// Nodes that all searches behind batches have looked among.
+    public internal(set) var batchNodes: UInt64 = 0
     /// Where gangs of several groups or rules are laid out before it is known that they fit.
     var trial = Trial()
     /// Where a simple gang is laid out to see which nodes it opens.
@@ -129,11 +134,41 @@ public struct Packer: ~Copyable {
         pools[pool].need(of: demand).flatMap { pools[pool].perNode(IndexKey(need: $0)) > 0 ? $0 : nil }
     }
 
-    /// Lets go of indexes beyond the idle limit that no gang of `claimed` uses. Outdates other gangs when it does.
-    public mutating func trimIndexes(claimed: (_ pool: Int, _ need: WorkerNeed) -> Bool) {
-        for number in 0..<pools.count where pools.isFilled(number) {
-            while pools[number].liveIndexes > idleIndexesPerPool {
-                guard pools[number].dropOneIndex(unless: { claimed(number, $0) }) else { break }
+    /// What decides which index a group uses, whatever the pool.
+    private struct IndexRule: Hashable {
+        let demand: Demand
+        let key: IndexKey
+    }
+
+    /// Lets go of indexes beyond the idle limit that no gang of `forms` uses, nor, where `onReserved` says so, one of them that
+    /// may stand on reserved nodes. Outdates other gangs when it does. Cost: the groups of the forms, and the distinct kinds of
+    /// worker among them for each pool.
+    public mutating func trimIndexes(keeping forms: [GangForm], onReserved: Bool) {
+        let isIdle = (0..<pools.count).allSatisfy { number in
+            !pools.isFilled(number) || pools[number].liveIndexes <= idleIndexesPerPool
+        }
+        if isIdle { return }
+        let none = WorkerNeed(gpus: 0, gpuMilli: 1000, cpuMillis: 0, memoryMiB: 0)
+        var known: Set<IndexRule> = []
+        var rules: [IndexRule] = []
+        for form in forms {
+            for group in form.groups {
+                for admits in onReserved ? [form.admits, form.admits.union(.reserved)] : [form.admits] {
+                    let rule = IndexRule(demand: group.demand, key: IndexKey(group, need: none, admits: admits))
+                    if known.insert(rule).inserted { rules.append(rule) }
+                }
+            }
+        }
+        for number in 0..<pools.count
+        where pools.isFilled(number) && pools[number].liveIndexes > idleIndexesPerPool {
+            var kept: Set<IndexKey> = []
+            for rule in rules {
+                guard let need = pools[number].need(of: rule.demand) else { continue }
+                var key = rule.key
+                key.need = need
+                kept.insert(key)
+            }
+            while pools[number].liveIndexes > idleIndexesPerPool, pools[number].dropOneIndex(unless: kept.contains) {
                 generation += 1
             }
         }
@@ -230,6 +265,9 @@ public struct Packer: ~Copyable {
         for number in 0..<pools.count where pools.isFilled(number) { bytes += pools[number].bytes }
         return bytes
     }
+
+    /// Needs for which a pool keeps its nodes in order of what a worker does harm there.
+    public func nodeOrders(pool: Int) -> Int { pools[pool].isScored ? pools[pool].scoring[0].orderCount : 0 }
 
     /// GPUs of a pool of which nothing is taken, and those of them on nodes that accept ordinary work.
     public func freeGPUs(pool: Int) -> (all: Int, schedulable: Int) {

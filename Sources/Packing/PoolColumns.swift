@@ -13,6 +13,8 @@ struct Layout: ~Copyable {
     private let uniformDomain: UInt32
     /// Whether all domains have equally many nodes.
     var isUniform: Bool { uniformDomain > 0 }
+    /// Nodes of every block where all have equally many, else 0.
+    let nodesPerBlock: Int
     /// Shape [nodes] where domains differ in size, else nothing.
     private let domainOfNode: Column<UInt32>
     /// Shapes [domains + 1] and [blocks + 1], as in `PoolLayout`.
@@ -33,6 +35,13 @@ struct Layout: ~Copyable {
         for block in 0..<blocks {
             blockOfDomain.fill(Int(blockStart[block])..<Int(blockStart[block + 1]), with: UInt32(block))
         }
+        var blockSize = 0
+        for block in 0..<blocks {
+            let (first, end) = (Int(blockStart[block]), Int(blockStart[block + 1]))
+            let size = Int(domainStart[end]) - Int(domainStart[first])
+            if block == 0 { blockSize = size } else if size != blockSize { blockSize = 0 }
+        }
+        nodesPerBlock = blockSize
         var largest: UInt32 = 0
         var smallest = UInt32.max
         for domain in 0..<domains {
@@ -55,6 +64,7 @@ struct Layout: ~Copyable {
         blocks = other.blocks
         largestDomain = other.largestDomain
         uniformDomain = other.uniformDomain
+        nodesPerBlock = other.nodesPerBlock
         domainOfNode = Column(copying: other.domainOfNode)
         domainStart = Column(copying: other.domainStart)
         blockStart = Column(copying: other.blockStart)
@@ -70,6 +80,10 @@ struct Layout: ~Copyable {
 
     @inline(__always)
     func block(of domain: Int) -> Int { Int(blockOfDomain[domain]) }
+
+    func nodes(ofBlock block: Int) -> Range<Int> {
+        Int(domainStart[Int(blockStart[block])])..<Int(domainStart[Int(blockStart[block + 1])])
+    }
 
     @inline(__always)
     func nodeRange(_ domain: Int) -> Range<Int> { Int(domainStart[domain])..<Int(domainStart[domain + 1]) }
@@ -215,6 +229,13 @@ struct ShareColumns: ~Copyable {
 
     @inline(__always)
     func set(_ node: Int, gpu: Int, to free: Int) { milli[node * gpus + gpu] = UInt16(free) }
+
+    /// Whether two nodes have the same free of each of their GPUs.
+    @inline(__always)
+    func areEqual(_ left: Int, _ right: Int) -> Bool {
+        for gpu in 0..<gpus where milli[left * gpus + gpu] != milli[right * gpus + gpu] { return false }
+        return true
+    }
 
     /// How many shares of `size` fit in the GPUs of a node.
     @inline(__always)

@@ -76,8 +76,7 @@ struct PoolPacker: ~Copyable {
         shares.copyPrefix(from: smaller.shares)
         recount()
         if smaller.isScored {
-            scoring.put(NodeScoring(nodes: layout.nodes, unused: unusedState), at: 0)
-            for node in 0..<layout.nodes { noteState(node) }
+            makeScoring()
         }
         for at in 0..<smaller.indexes.count where smaller.indexes.isFilled(at) {
             let lastUse = smaller.indexes[at].lastUse
@@ -154,8 +153,7 @@ struct PoolPacker: ~Copyable {
         }
         if !wasScored {
             waste = Waste()
-            scoring.put(NodeScoring(nodes: layout.nodes, unused: unusedState), at: 0)
-            for node in 0..<layout.nodes { noteState(node) }
+            makeScoring()
         }
         scoring[0].setMix(mix)
         return !wasScored
@@ -163,6 +161,27 @@ struct PoolPacker: ~Copyable {
 
     /// An unused node, where nodes are paid for as a whole.
     private var unusedState: FreeState? { isBilledByNode ? FreeState(full, gpus: shape.gpus) : nil }
+
+    /// Cost: the nodes; for most of those that are like the one before a few nanoseconds.
+    private mutating func makeScoring() {
+        scoring.put(NodeScoring(nodes: layout.nodes, unused: unusedState), at: 0)
+        var start = 0
+        while start < layout.nodes {
+            let next = endOfEqual(from: start, upTo: layout.nodes)
+            noteState(start)
+            if next > start + 1 { scoring[0].note(start + 1..<next, as: start) }
+            start = next
+        }
+    }
+
+    /// The end of the nodes from `start` on that have the same free as it, share by share, at most `end`.
+    private func endOfEqual(from start: Int, upTo end: Int) -> Int {
+        let next = columns.endOfEqual(from: start, upTo: end)
+        if shares.isEmpty { return next }
+        var same = start + 1
+        while same < next, shares.areEqual(same, start) { same += 1 }
+        return same
+    }
 
     /// Takes note of what is free on a node for the scoring.
     private func noteState(_ node: Int) {
@@ -225,7 +244,9 @@ struct PoolPacker: ~Copyable {
                 var start = layout.nodeRange(domain).lowerBound
                 let end = layout.nodeRange(domain).upperBound
                 while start < end {
-                    let next = key.need.isShare ? start + 1 : columns.endOfEqual(from: start, upTo: end)
+                    let next =
+                        key.need.isShare
+                        ? endOfEqual(from: start, upTo: end) : columns.endOfEqual(from: start, upTo: end)
                     let fit = fit(indexes[at], node: start)
                     indexes[at].refresh(start..<next, from: 0, to: fit, domain: domain, block: block)
                     start = next
@@ -258,9 +279,9 @@ struct PoolPacker: ~Copyable {
     }
 
     /// Lets go of the index longest unused that `isNeeded` does not claim. False when all are claimed.
-    mutating func dropOneIndex(unless isNeeded: (WorkerNeed) -> Bool) -> Bool {
+    mutating func dropOneIndex(unless isNeeded: (IndexKey) -> Bool) -> Bool {
         var oldest: (use: UInt64, at: Int)?
-        for at in 0..<indexes.count where indexes.isFilled(at) && !isNeeded(indexes[at].need) {
+        for at in 0..<indexes.count where indexes.isFilled(at) && !isNeeded(indexes[at].key) {
             let use = indexes[at].lastUse
             if oldest.map({ use < $0.use }) ?? true { oldest = (use, at) }
         }

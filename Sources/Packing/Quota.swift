@@ -66,14 +66,23 @@ extension PoolPacker {
         isOpen(domain, to: quota.exclusive) ? quota.usable(index.domainFit(domain)) : 0
     }
 
-    /// Cost: nothing for a plain quota, else the domains of the block.
+    /// Cost: nothing for a plain quota, else the domains of the block; for an exclusive one those that are open.
     func room(_ index: borrowing DemandIndex, _ quota: Quota, block: Int) -> Int {
         if quota.isPlain { return Int(index.blockFit[block]) }
         if index.blockFit[block] == 0 { return 0 }
         // A block that is not open has no open domain.
         if quota.exclusive == .block, !isOpen(layout.domainRange(block).lowerBound, to: .block) { return 0 }
         var total = 0
-        for domain in layout.domainRange(block) { total += room(index, quota, domain: domain) }
+        let domains = layout.domainRange(block)
+        if quota.exclusive != nil {
+            var next = openDomains.first(row: 0, from: domains.lowerBound)
+            while let domain = next, domain < domains.upperBound {
+                total += room(index, quota, domain: domain)
+                next = openDomains.first(row: 0, from: domain + 1)
+            }
+            return total / quota.blockQuantum * quota.blockQuantum
+        }
+        for domain in domains { total += room(index, quota, domain: domain) }
         return total / quota.blockQuantum * quota.blockQuantum
     }
 

@@ -29,8 +29,9 @@ extension Packer {
     /// Lays the gang out over some of the pools of one unit, group by group, and keeps it when it is the best. False where
     /// it does not fit in this order.
     private mutating func layOut(_ gang: borrowing Gang, over unit: [Int], _ order: [Int]) -> Bool {
-        guard let split = gang.form.split, trial.lays > 0 else { return false }
-        trial.lays -= 1
+        guard let split = gang.form.split, trial.workLeft > 0 else { return false }
+        trial.lays += 1
+        spend(Trial.layWork)
         var allowed = unit
         for group in order {
             let least = gang.group(group, target: unit[0]).least

@@ -5,9 +5,12 @@ import Model
 
 /// What is laid out at present, and the best that was laid out before.
 struct Trial {
-    /// Most times that one decision lays a gang out: where room is there for each group but not for all together, the search
-    /// ends here at the latest.
-    static let mostLays = 1024
+    /// The most work that one decision may spend on layouts, and as much again on the growth of an elastic gang: where room is
+    /// there for each group but not for all together, the search ends soon after. A unit is about ten nanoseconds. Up to two
+    /// thousand layouts of a few runs, or two of the largest gang; the one at hand is always finished.
+    static let mostWork = 1 << 19
+    /// To lay a gang out, besides its runs; a place that is looked at costs one.
+    static let layWork = 200
 
     /// One group's workers in one pool.
     struct Piece {
@@ -26,9 +29,20 @@ struct Trial {
     var scratch: [NodeRun] = []
     var counts: [Int] = []
     var order: [Int] = []
-    /// How many times a gang may be laid out yet, for one decision.
+    /// What the decision may yet spend; at or below 0 it lays nothing out any more.
+    var workLeft = 0
+    /// How many times it laid the gang out.
     var lays = 0
+    /// What all groups together need at least where they are laid out.
+    var volume = Volume()
     var best: Layout?
+
+    /// Capacity of nodes: whole GPUs, CPU and memory.
+    struct Volume {
+        var gpus = 0
+        var cpuMillis = 0
+        var memoryMiB = 0
+    }
 
     /// A finished layout and what it costs.
     struct Layout {
@@ -63,7 +77,7 @@ extension Packer {
         _ gang: borrowing Gang, into placement: inout Placement, isHeld: (_ pool: Int) -> Bool
     ) -> Bool {
         trial.best = nil
-        trial.lays = Trial.mostLays
+        trial.workLeft = Trial.mostWork
         var at = 0
         while at < gang.targets.count {
             let rank = gang.targets[at].rank
@@ -80,6 +94,15 @@ extension Packer {
         write(best, of: gang, into: &placement)
         trial.best = nil
         return true
+    }
+
+    /// Whether one target alone holds the gang.
+    mutating func layOutAlone(_ gang: borrowing Gang, target at: Int) -> Bool {
+        trial.best = nil
+        trial.workLeft = Trial.mostWork
+        layOut(gang, target: at)
+        defer { trial.best = nil }
+        return trial.best != nil
     }
 
     private mutating func write(_ layout: Trial.Layout, of gang: borrowing Gang, into placement: inout Placement) {
@@ -112,12 +135,16 @@ extension Packer {
     private mutating func layOut(_ gang: borrowing Gang, target at: Int) {
         let target = gang.targets[at]
         trial.counts.removeAll(keepingCapacity: true)
+        trial.volume = Trial.Volume()
         var leastMilli = 0
         var isElastic = false
         for group in gang.form.groups.indices {
             let here = gang.group(group, target: at)
             trial.counts.append(here.least)
             leastMilli += here.least * here.need.totalMilli
+            if !here.need.isShare { trial.volume.gpus += here.least * here.need.gpus }
+            trial.volume.cpuMillis += here.least * here.need.cpuMillis
+            trial.volume.memoryMiB += here.least * here.need.memoryMiB
             if here.most > here.least { isElastic = true }
         }
         // Nodes that are open cost nothing where the pool is billed by the node.
@@ -138,17 +165,27 @@ extension Packer {
     }
 
     private mutating func firstPlaceOfAnyOrder(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
-        for order in gang.orders where trial.lays > 0 {
+        let before = trial.lays
+        for order in gang.orders where trial.workLeft > 0 {
             trial.order = order
             if let place = firstPlace(gang, target: at, tier: tier) { return place }
+            // Where no place came into question, none does in another order.
+            if trial.lays == before { return nil }
         }
         return nil
     }
 
+    /// Counts work against what the decision may spend.
+    mutating func spend(_ work: Int) {
+        trial.workLeft -= work
+        layoutWork += UInt64(work)
+    }
+
     /// Takes `trial.counts` workers of every group within a place, or nothing and says so.
     mutating func lay(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
-        if trial.lays == 0 { return false }
-        trial.lays -= 1
+        if trial.workLeft <= 0 { return false }
+        trial.lays += 1
+        spend(Trial.layWork)
         for group in trial.order where !take(trial.counts[group], of: group, gang, target: at, in: place) {
             undo(gang)
             return false
@@ -170,8 +207,11 @@ extension Packer {
         guard
             pools[pool].choose(pools[pool].indexes[here.index], quota, workers: workers, in: place, into: &runs)
         else { return false }
+        // Each run changes every index, once for each stretch of its nodes.
+        let workPerRun = pools[pool].liveIndexes + 4
         var nodesOpened = 0
         for run in runs {
+            spend(workPerRun * (1 + Int(run.nodeCount) / 16))
             // Several runs may stand on one node, and only the first of them opens it.
             if pools[pool].isBilledByNode { nodesOpened += pools[pool].unusedNodes(in: run.nodes) }
             pools[pool].change(run, of: here.need, isTaking: true)
@@ -199,19 +239,22 @@ extension Packer {
         trial.runs.removeAll(keepingCapacity: true)
     }
 
-    /// Group by group, as many more workers as the place holds beside all others, up to the group's most.
+    /// Group by group, as many more workers as the place holds beside all others, up to the group's most; fewer where the search
+    /// for more would cost too much.
     private mutating func grow(_ gang: borrowing Gang, target at: Int, in place: Place) {
-        // What is found can always be laid out again.
-        trial.lays += Trial.mostLays
-        for group in gang.form.groups.indices {
+        trial.workLeft = Trial.mostWork
+        for group in gang.form.groups.indices where trial.workLeft > 0 {
             let here = gang.group(group, target: at)
             let step = gang.form.groups[group].segment?.size ?? 1
             var low = here.least
+            if here.most - low < step { continue }
+            // Beside all others there is no more room than alone.
+            undo(gang)
+            let room = room(gang, group, target: at, in: place)
             // In steps above `low`; the first that fails bounds the rest.
-            var steps = (here.most - low) / step
-            if steps == 0 { continue }
+            var steps = max(0, min(here.most, room) - low) / step
             var failed = steps + 1
-            while steps > 0 {
+            while steps > 0 && trial.workLeft > 0 {
                 undo(gang)
                 trial.counts[group] = low + steps * step
                 if lay(gang, target: at, in: place) {
@@ -225,6 +268,8 @@ extension Packer {
             if trial.counts[group] != low || trial.pieces.isEmpty {
                 undo(gang)
                 trial.counts[group] = low
+                // What was found can always be laid out again.
+                trial.workLeft = max(trial.workLeft, 1)
                 let stands = lay(gang, target: at, in: place)
                 precondition(stands, "what stood before stands no more")
             }

@@ -43,22 +43,32 @@ extension Packer {
         return true
     }
 
-    /// Whether each group alone has room in a place.
-    private func mayHold(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
+    /// Whether each group alone has room in a place, and all together no more GPUs, CPU and memory than are free there. Cost: the
+    /// nodes of the place until enough is free.
+    private mutating func mayHold(_ gang: borrowing Gang, target at: Int, in place: Place) -> Bool {
+        spend(1)
         let pool = gang.targets[at].pool
+        if place == .pool { return trial.volume.gpus <= pools[pool].gpusFree }
         for group in gang.form.groups.indices where group != gang.lead {
-            let here = gang.group(group, target: at)
-            let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
-            let room =
-                switch place {
-                case .node(let node): Int(pools[pool].indexes[here.index].nodeFit[node])
-                case .domain(let domain): pools[pool].room(pools[pool].indexes[here.index], quota, domain: domain)
-                case .block(let block): pools[pool].room(pools[pool].indexes[here.index], quota, block: block)
-                case .pool: Int.max
-                }
-            if room < here.least { return false }
+            if room(gang, group, target: at, in: place) < gang.group(group, target: at).least { return false }
         }
-        return true
+        if gang.form.groups.count == 1 { return true }
+        let (isEnough, nodes) = pools[pool].isFree(trial.volume, in: place)
+        spend(nodes / 8)
+        return isEnough
+    }
+
+    /// Workers that a group alone could have in a place.
+    func room(_ gang: borrowing Gang, _ group: Int, target at: Int, in place: Place) -> Int {
+        let pool = gang.targets[at].pool
+        let index = gang.group(group, target: at).index
+        let quota = Quota(gang.form.groups[group], exclusive: gang.form.exclusive)
+        return switch place {
+        case .node(let node): Int(pools[pool].indexes[index].nodeFit[node])
+        case .domain(let domain): pools[pool].room(pools[pool].indexes[index], quota, domain: domain)
+        case .block(let block): pools[pool].room(pools[pool].indexes[index], quota, block: block)
+        case .pool: pools[pool].room(pools[pool].indexes[index], quota)
+        }
     }
 
     /// Lays the least counts out in the first place of a tier that holds them: in order of tightness for the lead group,
@@ -67,12 +77,14 @@ extension Packer {
     /// stays taken. Cost: the kinds of room that there are, and the places that are looked at before one holds the gang;
     /// with the blocks, for a place among blocks.
     mutating func firstPlace(_ gang: borrowing Gang, target at: Int, tier: Tier) -> Place? {
-        if tier >= .pool { return lay(gang, target: at, in: .pool) ? .pool : nil }
+        if tier >= .pool {
+            return mayHold(gang, target: at, in: .pool) && lay(gang, target: at, in: .pool) ? .pool : nil
+        }
         if tier == .block { return firstBlock(gang, target: at) }
         let pool = gang.targets[at].pool
         let index = gang.group(gang.lead, target: at).index
         let exclusive = gang.form.exclusive
-        let keepsEqually = exclusive == nil || exclusive != .block && pools[pool].layout.isUniform
+        let keepsEqually = exclusive == nil || pools[pool].keptEqually(by: exclusive) > 0
         let buckets = placeBuckets(gang, target: at, tier: tier)
         return pools[pool].indexes[index].isExact && keepsEqually
             ? firstPlace(gang, target: at, tier: tier, inOrder: buckets)
@@ -92,9 +104,8 @@ extension Packer {
             let left = max(0, max(rooms.lowerBound, lead.least) - lead.most)
             var kept = areUsed == false ? 1 : 0
             if gang.form.exclusive != nil {
-                kept =
-                    gang.form.exclusive != .block && pools[pool].layout.isUniform
-                    ? pools[pool].layout.largestDomain : (fit + perNode - 1) / perNode
+                let equally = pools[pool].keptEqually(by: gang.form.exclusive)
+                kept = equally > 0 ? equally : (fit + perNode - 1) / perNode
             }
             let key = PlaceKey(missing: missing, kept: kept, left: left).key
             buckets.append(PlaceBucket(key: key, bucket: bucket, areUsed: areUsed))
@@ -137,7 +148,7 @@ extension Packer {
             var end = begin + 1
             while end < buckets.count && buckets[end].key == buckets[begin].key { end += 1 }
             var start = 0
-            while trial.lays > 0 {
+            while trial.workLeft > 0 {
                 var lowest: Int?
                 for bucket in buckets[begin..<end] {
                     let found =
@@ -185,13 +196,13 @@ extension Packer {
                     exclusive: gang.form.exclusive)
                 if tier == .domain {
                     let room = pools[pool].room(pools[pool].indexes[lead.index], quota, domain: domain)
-                    if let key = key(gang, at, .domain(domain), domain, room: room) { places.insert(key) }
+                    if let key = key(gang, at, .domain(domain), domain, room: room) { order(key, among: &places) }
                     continue
                 }
                 for node in pools[pool].layout.nodeRange(domain) {
                     let fit = Int(pools[pool].indexes[lead.index].nodeFit[node])
                     if FitClass.of(fit) != bucket.bucket { continue }
-                    if let key = key(gang, at, .node(node), node, room: fit) { places.insert(key) }
+                    if let key = key(gang, at, .node(node), node, room: fit) { order(key, among: &places) }
                 }
                 if isHasty, places.count >= Self.mostOrdered, let place = tryAll(&places, gang, at, tier) {
                     return place
@@ -199,6 +210,13 @@ extension Packer {
             }
         }
         return tryAll(&places, gang, at, tier)
+    }
+
+    /// Adds a place to those that are tried in their order. It counts as work, but does not end the search, for a place that is not
+    /// ordered is not tried.
+    private mutating func order(_ key: PlaceKey, among places: inout Heap<PlaceKey>) {
+        layoutWork += 1
+        places.insert(key)
     }
 
     /// The same for blocks, of which no index knows the tightest.
@@ -229,7 +247,7 @@ extension Packer {
     private mutating func tryAll(
         _ places: inout Heap<PlaceKey>, _ gang: borrowing Gang, _ at: Int, _ tier: Tier, below end: Int = .max
     ) -> Place? {
-        while trial.lays > 0, let first = places.min, first.key < end {
+        while trial.workLeft > 0, let first = places.min, first.key < end {
             places.removeMin()
             let place: Place =
                 switch tier {
@@ -262,22 +280,41 @@ extension Packer {
         // A gang spread over a block may keep fewer of its domains than all; the least is not known before it is laid out.
         if case .block = place, exclusive == .domain { return 0 }
         if place == .pool { return 0 }
-        var nodes = 0
-        for kept in pools[pool].exclusiveDomains(domain...domain, exclusive) {
-            nodes += pools[pool].layout.nodeRange(kept).count
-        }
-        return nodes
+        return exclusive == .block
+            ? pools[pool].layout.nodes(ofBlock: pools[pool].layout.block(of: domain)).count
+            : pools[pool].layout.nodeRange(domain).count
     }
 }
 
 extension PoolPacker {
+    /// Whether so much is free on the nodes of a place, whoever may use them, and how many were looked at.
+    fileprivate func isFree(_ volume: Trial.Volume, in place: Place) -> (isFree: Bool, nodes: Int) {
+        let nodes: Range<Int>
+        switch place {
+        case .node(let node): nodes = node..<node + 1
+        case .domain(let domain): nodes = layout.nodeRange(domain)
+        case .block(let block): nodes = layout.nodes(ofBlock: block)
+        case .pool: nodes = 0..<layout.nodes
+        }
+        var left = volume
+        for node in nodes {
+            let free = columns[node]
+            left.gpus -= free.gpus
+            left.cpuMillis -= Int(free.cpuMillis)
+            left.memoryMiB -= Int(free.memoryMiB)
+            if left.gpus <= 0 && left.cpuMillis <= 0 && left.memoryMiB <= 0 {
+                return (true, node - nodes.lowerBound + 1)
+            }
+        }
+        return (left.gpus <= 0 && left.cpuMillis <= 0 && left.memoryMiB <= 0, nodes.count)
+    }
+
     /// The lowest domain of a bucket from `start` on that a gang which is exclusive in places of a tier may use.
     func firstDomain(_ index: borrowing DemandIndex, _ bucket: Int, from start: Int, exclusive: Tier?) -> Int? {
         guard let exclusive else { return index.byFit.first(bucket, from: start) }
         var next = index.byFit.firstCommon(bucket, with: openDomains, otherRow: 0, from: start)
-        // In an open block all domains are open.
         while exclusive == .block, let domain = next, !isOpen(domain, to: exclusive) {
-            next = index.byFit.firstCommon(bucket, with: openDomains, otherRow: 0, from: domain + 1)
+            next = index.byFit.firstCommon(bucket, with: openDomains, otherRow: 0, from: endOfBlock(domain))
         }
         return next
     }
@@ -289,9 +326,17 @@ extension PoolPacker {
         guard let exclusive else { return index.firstDomain(withClass: fitClass, from: start) }
         var next = index.firstDomain(withClass: fitClass, from: start, in: openDomains)
         while exclusive == .block, let domain = next, !isOpen(domain, to: exclusive) {
-            next = index.firstDomain(withClass: fitClass, from: domain + 1, in: openDomains)
+            next = index.firstDomain(withClass: fitClass, from: endOfBlock(domain), in: openDomains)
         }
         return next
+    }
+
+    /// Where the block of a domain ends: it is open or not as a whole.
+    private func endOfBlock(_ domain: Int) -> Int { layout.domainRange(layout.block(of: domain)).upperBound }
+
+    /// The nodes that a gang keeps from others by one place, where all places of the tier have equally many, else 0.
+    fileprivate func keptEqually(by exclusive: Tier?) -> Int {
+        exclusive == .block ? layout.nodesPerBlock : layout.isUniform ? layout.largestDomain : 0
     }
 
     /// Of the two the one that a tier wants.

@@ -234,9 +234,8 @@ struct Harness: ~Copyable {
         case 95..<98:
             jobs[random.pick(0...jobs.count - 1)] = random.job(features, for: pools, isSmall: isSmall)
         default:
-            let claimed = random.pick(jobs).workers[0].demand
-            let needs = pools.indices.map { packer.need(of: claimed, pool: $0) }
-            packer.trimIndexes { pool, need in needs[pool] == need }
+            let job = random.pick(jobs)
+            packer.trimIndexes(keeping: [GangForm(job, scope: job.scope.required)], onReserved: seed % 2 == 0)
         }
     }
 }

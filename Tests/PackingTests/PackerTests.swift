@@ -206,19 +206,22 @@ import Testing
             pool: 0, layout: PoolLayout(.counts(blocks: 1, domainsPerBlock: 1, nodesPerDomain: 2)), spec: Self.spec)
         _ = packer.gang(PackerTests.form(1, gpus: 1, scope: .node), pools: PackerTests.candidates())
         let before = packer.generation
-        packer.trimIndexes { _, need in need.gpus == 1 }
+        func trim(_ packer: inout Packer, keeping gpus: [Int]) {
+            packer.trimIndexes(keeping: gpus.map { PackerTests.form(2, gpus: $0, scope: .pool) }, onReserved: false)
+        }
+        trim(&packer, keeping: [1])
         let untouched = packer.generation
         #expect(untouched == before)
         for gpus in 2...4 {
             _ = packer.gang(PackerTests.form(1, gpus: gpus, scope: .node), pools: PackerTests.candidates())
         }
-        packer.trimIndexes { _, _ in true }
+        trim(&packer, keeping: [1, 2, 3, 4])
         let claimed = packer.generation
         #expect(claimed == before)
-        packer.trimIndexes { _, need in need.gpus != 3 }
+        trim(&packer, keeping: [1, 2, 4])
         let oneLess = packer.generation
         #expect(oneLess == before + 1)
-        packer.trimIndexes { _, need in need.gpus == 1 }
+        trim(&packer, keeping: [1])
         let after = packer.generation
         #expect(after == before + 2)
         let fault = packer.firstFault()
