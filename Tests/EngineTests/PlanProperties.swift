@@ -104,7 +104,8 @@ import Testing
         for move in plan.moves {
             guard let job = state.jobs[move.job] else { continue }
             var expected: Int64 = 0
-            if job.state == .running, let start = job.life.startedAt {
+            if job.state == .running, let started = job.life.startedAt {
+                let start = max(started, job.life.checkpointedAt ?? started)
                 expected = Int64(move.from.gpuMilli) * (now.nanoseconds(since: start) / 1_000_000_000)
             }
             #expect(move.lost.gpuMilliSeconds == expected, "\(label)")

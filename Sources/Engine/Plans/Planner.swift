@@ -50,7 +50,7 @@ public struct Planner: ~Copyable {
         if let gang = gangs[key], gang.generation == engine.packer.generation { return gang }
         if gangs.count >= Self.mostGangs {
             gangs.removeAll(keepingCapacity: true)
-            engine.packer.trimIndexes { _, _ in false }
+            engine.packer.trimIndexes(keeping: [], onReserved: false)
         }
         let gang = engine.resolve(key)
         for target in gang.targets { spend(1 + engine.state.pools[target.pool].layout.nodeCount >> 6) }
@@ -61,8 +61,9 @@ public struct Planner: ~Copyable {
     /// A place for a gang in pools that are not closed, if there is one on nodes that nobody keeps.
     mutating func find(_ gang: Gang, closed: (_ pool: Int) -> Bool) -> Placement? {
         var placement = Placement.none
+        let workBefore = engine.packer.layoutWork
         let isFound = engine.packer.find(gang, into: &placement, isHeld: closed)
-        spend(engine.packer.steps(ofLastFind: gang))
+        spend(engine.packer.steps(ofFind: gang, since: workBefore))
         return isFound ? placement : nil
     }
 
