@@ -12,6 +12,8 @@ public protocol Desk {
     /// Decides a command and puts its facts into the journal's next flush.
     func decide(_ command: Command) -> Decision
     func explain(_ job: Job) -> Explanation
+    /// When jobs that wait start, all for one answer, each with whether it could ever fit.
+    func predictStarts(_ jobs: [(job: Job, couldEverFit: Bool)]) -> [StartReading]
     func poolReadings() -> [PoolReading]
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int)
     func outlook(of slot: TenantSlot) -> [OutlookReading]

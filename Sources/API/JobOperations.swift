@@ -142,7 +142,7 @@ extension BerthAPI {
             guard let job = desk.state.jobs[id] else {
                 return call.problem(Problem(.jobNotFound(id: id)), revision: desk.state.revision)
             }
-            return call.answer(job, desk.state, explanation: desk.explain(job))
+            return call.answer(job, desk.state, waiting: Waiting.of(job, desk))
         }
     }
 
@@ -312,8 +312,7 @@ extension Call {
         case .unwritable(let stop): return problem(Problem(stop))
         case .outcome(.refused(let refusal)): return problem(Problem(refusal), revision: desk.state.revision)
         case .outcome(.job(let job, let created)):
-            let explanation = job.state == .queued ? desk.explain(job) : nil
-            return answer(job, desk.state, created: created, explanation: explanation)
+            return answer(job, desk.state, created: created, waiting: Waiting.of(job, desk))
         case .outcome(.array(let id, let created)): return answer(array: id, created: created, desk.state)
         case .outcome(.pool(let slot, let created)):
             let pool = desk.state[slot]
@@ -361,9 +360,9 @@ extension Call {
         }
     }
 
-    func answer(_ job: Job, _ state: State, created: Bool = false, explanation: Explanation? = nil) -> HTTPResponse {
+    func answer(_ job: Job, _ state: State, created: Bool = false, waiting: Waiting? = nil) -> HTTPResponse {
         var response = Answer.json(created ? 201 : 200, revision: state.revision) {
-            $0.job(job, in: state, .nodes, explanation: explanation)
+            $0.job(job, in: state, .nodes, waiting: waiting)
         }
         if created { response.add("Location", "/v1/jobs/" + job.id) }
         return response

@@ -74,6 +74,7 @@ extension MetricsPage {
             GateKind.allCases.map { ([("gate", "\($0.word)")], state.jobsByGate[Int($0.rawValue)]) })
         gauge("berth_jobs_reserved", "Queued jobs that have a place kept for them.", state.reservedJobs)
         predictions(reading.work.predictions)
+        predictedStarts(reading.work.predictedStarts)
         gauge("berth_arrays", "Arrays of jobs of which a task is remembered.", state.arrays.count)
         gauge("berth_inbox_depth", "Requests that wait for the writer.", reading.inboxDepth)
         gauge("berth_inbox_capacity", "Requests that may wait for the writer.", reading.inboxCapacity)
@@ -147,7 +148,6 @@ extension MetricsPage {
             work.preemptionReleases)
     }
 
-    /// Those that were put: names that jobs bring are without end.
     private mutating func predictions(_ errors: PredictionErrors) {
         let name = "berth_start_prediction_error_seconds"
         family(name, "histogram", "How far from its start the start was that a job was promised first, early or late.")
@@ -161,6 +161,17 @@ extension MetricsPage {
         sample(name + "_count", [], "\(sum)")
     }
 
+    private mutating func predictedStarts(_ starts: PredictedStarts) {
+        samples(
+            "berth_predicted_starts_total", "counter",
+            "Starts of jobs of which a reader was told a range before, by where the start fell in the first one told.",
+            [
+                ([("fell", "before")], Int(starts.before)), ([("fell", "within")], Int(starts.within)),
+                ([("fell", "after")], Int(starts.after)),
+            ])
+    }
+
+    /// Those that were put: names that jobs bring are without end.
     private mutating func tenants(_ tenants: TenantTable) {
         gauge("berth_tenants", "Tenants, with those that jobs only name.", tenants.count)
         var jobs: [(labels: [(String, String)], value: Int)] = []

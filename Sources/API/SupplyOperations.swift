@@ -158,6 +158,7 @@ extension BerthAPI {
         return .desk { desk in
             let state = desk.state
             let queue = desk.queueReading(limit: limit)
+            let waiting = Waiting.of(queue.shapes.map(\.head), desk)
             return Answer.json(revision: state.revision, reserving: queue.shapes.count * 1024) { writer in
                 writer.object { writer in
                     writer.member("revision", state.revision)
@@ -167,11 +168,11 @@ extension BerthAPI {
                     writer.member("shapeCount", queue.distinct)
                     writer.key("shapes")
                     writer.array { writer in
-                        for shape in queue.shapes {
+                        for (shape, waiting) in zip(queue.shapes, waiting) {
                             writer.object { writer in
                                 writer.member("jobCount", shape.jobs)
                                 writer.key("first")
-                                writer.job(shape.head, in: state, .summary, explanation: desk.explain(shape.head))
+                                writer.job(shape.head, in: state, .summary, waiting: waiting)
                             }
                         }
                     }

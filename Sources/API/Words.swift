@@ -92,6 +92,31 @@ extension PreemptionReading {
     }
 }
 
+extension NoStart {
+    var word: StaticString {
+        switch self {
+        case .gated: "gated"
+        case .neverFits: "neverFits"
+        case .nodesUnavailable: "nodesUnavailable"
+        case .tenantJobsAtLimit: "tenantJobsAtLimit"
+        case .budgetUsedUp: "budgetUsedUp"
+        case .quotaUsedUp: "quotaUsedUp"
+        case .gaveUpSearching: "gaveUpSearching"
+        }
+    }
+}
+
+extension DeadlineOutlook {
+    var word: StaticString {
+        switch self {
+        case .onTime: "onTime"
+        case .atRisk: "atRisk"
+        case .late: "late"
+        case .unknown: "unknown"
+        }
+    }
+}
+
 extension EndCause {
     var word: StaticString {
         switch self {

@@ -45,6 +45,8 @@ extension Engine {
             if let promised = state.jobs[number]?.life.firstStart {
                 work.predictions.note(promised: promised, started: at)
             }
+            if let range = firstPredictions.take(number) { work.predictedStarts.note(range, started: at) }
+            moves.note(placement, at: at)
             let job = change(number) { life in
                 life.state = .placed
                 life.placedAt = at
@@ -62,6 +64,7 @@ extension Engine {
                 life.startedAt = at
             }
             if let placement = before.life.placement {
+                moves.note(placement, at: at)
                 occupancy.setEnd(
                     of: number, placement, from: before.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds),
                     to: limitEnd(of: number))
@@ -170,6 +173,7 @@ extension Engine {
     }
 
     private mutating func setNodes(_ runs: [NodeStateRun], of slot: PoolSlot) {
+        moves.notePool(slot.index, at: state.at)
         for run in runs {
             for node in run.nodes {
                 state.setNode(node, of: slot, to: run.state)
@@ -230,6 +234,7 @@ extension Engine {
         occupancy.add(placement, of: number, until: end)
         noteUse(old, of: job, -1)
         noteUse(placement, of: job, 1)
+        moves.note(placement, at: at)
         noteGiven(old)
         noteCapacity()
     }
@@ -240,6 +245,7 @@ extension Engine {
             for run in placement.runRange(at) { claims.touch(placement.runs[run].nodes, of: part.pool.index) }
         }
         placement.forEachPool { grown.insert($0.index) }
+        moves.note(placement, at: state.at)
     }
 
     /// Takes note that others may be ahead of those for whom nodes are kept.
@@ -264,6 +270,7 @@ extension Engine {
         state.putPool(PoolInfo(spec: spec, layout: layout), at: slot)
         packer.put(pool: slot.index, layout: layout, spec: spec)
         places.note(spec, at: slot)
+        moves.notePool(slot.index, at: state.at)
         fairShare.noteAll()
         bars.noteSupply()
         triesAll = true
@@ -335,7 +342,10 @@ extension Engine {
 
     /// A job that waited leaves the queue; one that held capacity gives it back.
     private mutating func leave(_ job: Job) {
-        if job.state == .queued { leaveQueue(job) }
+        if job.state == .queued {
+            leaveQueue(job)
+            _ = firstPredictions.take(job.number)
+        }
         if job.state.holdsCapacity, let placement = job.life.placement {
             packer.give(placement)
             if let end = job.limitEnd(assumedSeconds: settings.assumedRuntimeSeconds) {

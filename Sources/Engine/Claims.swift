@@ -200,6 +200,7 @@ struct Claims {
 extension Engine {
     /// Keeps the nodes of a job's reservation for it. Cost: the nodes, and the claims.
     mutating func keep(_ reservation: Reservation, for job: Job) {
+        moves.note(reservation.placement, at: state.at)
         setReserved(claims.add(claim(reservation, of: job.number)), true)
     }
 
@@ -213,7 +214,10 @@ extension Engine {
     mutating func stopKeeping(for owner: ClaimOwner) {
         let freed = claims.remove(owner)
         setReserved(freed, false)
-        for span in freed { grown.insert(span.pool) }
+        for span in freed {
+            grown.insert(span.pool)
+            moves.notePool(span.pool, at: state.at)
+        }
     }
 
     /// Takes a claim out for a trial, and puts it back.

@@ -24,7 +24,7 @@ enum PlaceSearch {
 }
 
 /// Who leaves a few pools, in order of time.
-private struct Departures {
+struct Departures {
     enum Leaver {
         case job(Job)
         /// A job for which nodes are kept comes and leaves again.
@@ -107,6 +107,26 @@ extension Engine {
         var key = queue[shape].key
         key.form.shrink()
         let gang = queue[shape].key == key ? gang(of: shape) : resolve(key)
+        return earliestPlace(of: job, key, gang, closed, at: at)
+    }
+
+    /// The same for a reader, of a gang that may fit at once, where no more than `releases` runs are given back; and how many
+    /// were. What commands may give back stays as it is.
+    mutating func earliestPlace(
+        of job: Job, _ key: ShapeKey, _ gang: Gang, _ closed: ClosedPools, at: Timestamp, within releases: Int
+    ) -> (found: PlaceSearch, released: Int) {
+        if let placement = place(gang, closed) { return (.now(placement), 0) }
+        let left = releasesLeft
+        releasesLeft = releases
+        defer { releasesLeft = left }
+        let found = earliestPlace(of: job, key, gang, closed, at: at)
+        return (found, releases - releasesLeft)
+    }
+
+    /// `key`: of the least gang, `gang` resolved from it.
+    private mutating func earliestPlace(
+        of job: Job, _ key: ShapeKey, _ gang: Gang, _ closed: ClosedPools, at: Timestamp
+    ) -> PlaceSearch {
         let open = gang.targets.indices.filter { !closed.contains(gang.targets[$0].pool) }
         guard open.contains(where: { fitsWhenReady(key, gang, target: $0) }) else { return .never }
         let pools = open.map { gang.targets[$0].pool }.sorted()
@@ -196,7 +216,7 @@ extension Engine {
 extension Job {
     /// When a job that holds capacity is expected to end: at its limit. One that stays beyond it is taken to stay as long again as
     /// it has stayed too long.
-    fileprivate func expectedEnd(_ limit: Timestamp, at now: Timestamp) -> Timestamp {
+    func expectedEnd(_ limit: Timestamp, at now: Timestamp) -> Timestamp {
         limit > now ? limit : now.adding(seconds: Int(now.nanoseconds(since: limit) / 1_000_000_000))
     }
 }

@@ -111,6 +111,8 @@ public struct Engine: ~Copyable {
     var bars = Bars()
     var preemption = Preemption()
     var repairs = Repairs()
+    var moves = Moves(since: Timestamp(nanoseconds: 0))
+    var firstPredictions = FirstPredictions()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
@@ -193,6 +195,7 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var requeues: UInt64 = 0
     /// Starts that were promised before, by how far from it they came, in seconds.
     public internal(set) var predictions = PredictionErrors()
+    public internal(set) var predictedStarts = PredictedStarts()
     /// Gangs, and surplus workers of elastic ones, that were asked to leave, by `PreemptionKind.rawValue`.
     public internal(set) var preemptions = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)
     public internal(set) var shrinks = [UInt64](repeating: 0, count: PreemptionKind.allCases.count)

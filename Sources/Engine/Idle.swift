@@ -53,6 +53,9 @@ struct IdleNodes {
         self.ready = (PlaceSizes(record.layout, ready), PlaceSizes(record.layout) { ready(ordinary($0)) })
     }
 
+    /// All nodes of the pool that are ready.
+    var readyCount: Int { ready.with.most(.pool) }
+
     /// The most nodes of one place of the form's scope that its gang may use.
     func most(for form: GangForm, ready isReady: Bool) -> Int {
         let sizes = isReady ? ready : all
@@ -67,9 +70,7 @@ extension Engine {
     /// Rules that span nodes are not asked; `Packer.mostWhenEmpty` knows those. Cost: the groups times a few hundred.
     mutating func couldHold(_ key: ShapeKey, _ gang: Gang, target: Int, ready isReady: Bool) -> Bool {
         let pool = gang.targets[target].pool
-        while idleNodes.count <= pool { idleNodes.append(nil) }
-        if idleNodes[pool]?.revision != state.pools[pool].revision { idleNodes[pool] = IdleNodes(state.pools[pool]) }
-        let nodes = idleNodes[pool]?.most(for: gang.form, ready: isReady) ?? 0
+        let nodes = idleNodes(of: pool).most(for: gang.form, ready: isReady)
         var least = LeastNodes(state.pools[pool].spec.node)
         if gang.form.split != nil {
             let lead = gang.form.groups[gang.lead]
@@ -82,6 +83,15 @@ extension Engine {
             else { return false }
         }
         return least.fits(nodes: nodes)
+    }
+
+    /// The sizes of a pool's places. Cost: the nodes, once after a change of the pool.
+    mutating func idleNodes(of pool: Int) -> IdleNodes {
+        while idleNodes.count <= pool { idleNodes.append(nil) }
+        if let known = idleNodes[pool], known.revision == state.pools[pool].revision { return known }
+        let counted = IdleNodes(state.pools[pool])
+        idleNodes[pool] = counted
+        return counted
     }
 
     /// The least workers of a group in a pool that may hold the gang, at the speed of its accelerator.

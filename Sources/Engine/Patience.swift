@@ -58,6 +58,7 @@ extension Engine {
     mutating func removeFromQueue(_ job: Job, asking scope: Tier) {
         let tenant = tenant(of: job)
         let shape = queue.remove(job, of: tenant, asking: scope, among: waiting)
+        moves.noteQueue(shape, at: state.at)
         let kind = queue.kind(of: job, tenant)
         if queue.line(shape, kind) == nil { bars.forget(shape, kind) }
     }
@@ -83,6 +84,9 @@ extension Engine {
             removeFromQueue(before, asking: before.scope(at: now))
         }
         guard let after, isOpen && !wasOpen else { return nil }
-        return queue.insert(after, of: tenant(of: after), asking: after.scope(at: now))
+        let shape = queue.insert(after, of: tenant(of: after), asking: after.scope(at: now))
+        // That a new job came its own time says.
+        if after.life.openedAt != after.life.submittedAt { moves.noteQueue(shape, at: state.at) }
+        return shape
     }
 }

@@ -58,6 +58,7 @@ extension Engine {
         state.tenants.restoreMeters(image.tenants)
         for index in state.pools.indices { state.pools[index].revision = image.pools[index].revision }
         claims.suspectAll()
+        moves = Moves(since: image.at)
         state.isSettled = image.isSettled
         triesAll = !image.isSettled
         mayPreempt = !image.isSettled

@@ -9,6 +9,7 @@ struct SortedBlocks<Element: Comparable> {
     private(set) var count = 0
 
     var first: Element? { blocks.first?.first }
+    var last: Element? { blocks.last?.last }
 
     /// The block in which an element stands or would stand.
     private func block(of element: Element) -> Int {

@@ -53,6 +53,19 @@ public enum Bounds {
     /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
     public static let poolSlots = 4096
     public static let priceMicroUSDPerGPUHour: Int64 = 1_000_000_000_000
+    /// Lines of the queue that one prediction of a start goes through: some half a millisecond. Beyond, only starts that are kept
+    /// are told.
+    public static let predictionLines = 4096
+    /// Ends of limits that one prediction looks at.
+    public static let predictionEnds = 4096
+    /// Runs given back on trial by the search of one prediction.
+    public static let predictionReleases = 1024
+    /// What all predictions of one answer may cost together, in lines, ends and runs.
+    public static let predictionSteps = 32_768
+    /// Jobs of which it is remembered what was predicted first, until they start.
+    public static let predictionsRemembered = 4096
+    /// Jobs ahead of one that its prediction names.
+    public static let jobsAheadNamed = 5
 }
 
 /// Bounds on what the state may hold, chosen in the configuration.

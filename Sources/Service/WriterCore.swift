@@ -297,6 +297,9 @@ extension Writer.Core: Desk {
     }
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
+    func predictStarts(_ jobs: [(job: Job, couldEverFit: Bool)]) -> [StartReading] {
+        engine.predictStarts(jobs, at: SystemClock.now())
+    }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
     func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: SystemClock.now()) }
     func queueReading(limit: Int) -> (shapes: [ShapeReading], distinct: Int) {

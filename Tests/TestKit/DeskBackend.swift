@@ -35,6 +35,9 @@ private final class EngineDesk: Desk {
     }
 
     func explain(_ job: Job) -> Explanation { engine.explain(job) }
+    func predictStarts(_ jobs: [(job: Job, couldEverFit: Bool)]) -> [StartReading] {
+        engine.predictStarts(jobs, at: now)
+    }
     func poolReadings() -> [PoolReading] { engine.poolReadings() }
     func outlook(of slot: TenantSlot) -> [OutlookReading] { engine.outlook(of: slot, at: now) }
 

@@ -64,8 +64,24 @@ extension JSONWriter {
     }
 }
 
+/// What the scheduler alone can say of a job that waits.
+struct Waiting {
+    let explanation: Explanation
+    let start: StartReading
+
+    /// Of each of some jobs that wait.
+    static func of(_ jobs: [Job], _ desk: any Desk) -> [Waiting] {
+        let explained = jobs.map { desk.explain($0) }
+        let starts = desk.predictStarts(zip(jobs, explained).map { ($0, $1.couldEverFit) })
+        return zip(explained, starts).map { Waiting(explanation: $0, start: $1) }
+    }
+
+    /// Nil for a job that does not wait.
+    static func of(_ job: Job, _ desk: any Desk) -> Waiting? { job.state == .queued ? of([job], desk).first : nil }
+}
+
 extension JSONWriter {
-    mutating func job(_ job: Job, in state: State, _ detail: PlacementDetail, explanation: Explanation? = nil) {
+    mutating func job(_ job: Job, in state: State, _ detail: PlacementDetail, waiting: Waiting? = nil) {
         object { writer in
             writer.member("id", job.id)
             writer.member("state", job.state.name)
@@ -77,8 +93,9 @@ extension JSONWriter {
             if let until = job.life.repairUntil { writer.repair(job, until: until, in: state) }
             if job.state == .queued && job.life.isGated { writer.gates(job.gates) }
             if let placement = job.life.placement { writer.placement(placement, of: job, in: state, detail) }
-            if let explanation, job.state == .queued { writer.explanation(explanation, of: job) }
+            if let waiting, job.state == .queued { writer.explanation(waiting.explanation, of: job) }
             writer.promise(job, in: state)
+            if let start = waiting?.start, job.state == .queued { writer.prediction(start, of: job) }
         }
     }
 
