@@ -184,6 +184,18 @@ public struct Target: Sendable {
     let region: Int
 }
 
+/// Neighbouring targets of equal rank, price and need, in which equally much room costs the same: one set of a board's pools.
+struct Bracket: Sendable {
+    var targets: Range<Int>
+    /// The row of the kind of worker on the board, or -1 where each target is looked at for itself.
+    let row: Int
+    /// Which word of the set, and which pools of it.
+    let word: Int
+    var pools: UInt64
+    /// The most workers that a node holds.
+    let perNode: Int
+}
+
 /// One group in one target.
 struct GroupTarget: Sendable {
     let need: WorkerNeed
@@ -208,6 +220,8 @@ public struct Gang: Sendable {
     let leastPriceByNode: Int64?
     /// The workers of a gang of one group without further rules, where all its pools count equally fast; else 0.
     private(set) var uniformWorkers: Int
+    /// For a gang that may be resized: all targets in order, those together that differ in nothing but what is free.
+    private(set) var brackets: [Bracket]
     /// Shape [targets, groups].
     let groups: [GroupTarget]
     /// Orders in which the groups may be placed, the one to begin with first: the lead, then by falling capacity.
@@ -226,6 +240,13 @@ public struct Gang: Sendable {
     public mutating func resize(to workers: Int) {
         precondition(uniformWorkers > 0, "only a plain gang can be resized")
         uniformWorkers = workers
+    }
+
+    /// The same gang, for which each target is looked at for itself. For tests: the answer is the same.
+    func lookingAtEachTarget() -> Gang {
+        var gang = self
+        gang.brackets = targets.indices.map { Bracket(targets: $0..<$0 + 1, row: -1, word: 0, pools: 0, perNode: 0) }
+        return gang
     }
 
     /// The least workers of the lead group that must fit in one place of the scope in a target.
@@ -290,8 +311,36 @@ extension Packer {
         return Gang(
             form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
             leastPriceByNode: targets.filter { pools[$0.pool].isBilledByNode }.map(\.price).min(),
-            uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
+            uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0,
+            brackets: form.isSimple ? brackets(of: targets, areEqual: !form.scaleBySpeed) : [], groups: groups,
             orders: form.orders(lead: lead))
+    }
+}
+
+extension Packer {
+    /// `areEqual`: whether equally many workers are placed in each target.
+    private func brackets(of targets: [Target], areEqual: Bool) -> [Bracket] {
+        var brackets: [Bracket] = []
+        for (at, target) in targets.enumerated() {
+            let mayShare =
+                areEqual && target.index >= 0 && target.need.totalMilli > 0 && !pools[target.pool].isBilledByNode
+            let row = mayShare ? pools[target.pool].indexes[target.index].row : -1
+            if row >= 0, let last = brackets.last, last.row == row, last.word == target.pool >> 6 {
+                let before = targets[at - 1]
+                if before.rank == target.rank && before.price == target.price && before.pool < target.pool
+                    && pools[before.pool].wastesLike(pools[target.pool])
+                {
+                    brackets[brackets.count - 1].targets = last.targets.lowerBound..<at + 1
+                    brackets[brackets.count - 1].pools |= 1 << UInt64(target.pool & 63)
+                    continue
+                }
+            }
+            brackets.append(
+                Bracket(
+                    targets: at..<at + 1, row: row, word: target.pool >> 6, pools: 1 << UInt64(target.pool & 63),
+                    perNode: row < 0 ? 0 : pools[target.pool].indexes[target.index].perNode))
+        }
+        return brackets
     }
 }
 

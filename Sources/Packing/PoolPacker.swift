@@ -37,6 +37,9 @@ struct PoolPacker: ~Copyable {
     /// One row: domains of which nothing is taken but by the gang that is being laid out, so that a gang that is exclusive
     /// in its domains finds one without a look at those in use.
     let openDomains: BitRows
+    /// Where it shows which fits its nodes have, and as which pool.
+    var board: FitBoard?
+    var number = 0
     private let handing = HandedInPlace()
 
     init(tree: PoolLayout, spec: PoolSpec) {
@@ -85,8 +88,10 @@ struct PoolPacker: ~Copyable {
         }
     }
 
-    /// A copy that shares nothing. Cost: its memory.
-    init(copying other: borrowing PoolPacker) {
+    /// A copy that shares nothing and shows the same on a copy of the board. Cost: its memory.
+    init(copying other: borrowing PoolPacker, board: FitBoard) {
+        self.board = board
+        number = other.number
         layout = Layout(copying: other.layout)
         shape = other.shape
         full = other.full
@@ -234,6 +239,7 @@ struct PoolPacker: ~Copyable {
             }
         }
         makeIndex(key, perNode: perNode(key), at: empty)
+        join(index: empty)
         return empty
     }
 
@@ -286,6 +292,7 @@ struct PoolPacker: ~Copyable {
             if oldest.map({ use < $0.use }) ?? true { oldest = (use, at) }
         }
         guard let oldest else { return false }
+        leave(index: oldest.at)
         indexes.remove(at: oldest.at)
         return true
     }
@@ -478,8 +485,10 @@ struct PoolPacker: ~Copyable {
     private func refresh(_ range: Range<Int>, from old: NodeFree, to new: NodeFree, domain: Int, block: Int) {
         if isScored { for node in range { noteState(node) } }
         for at in 0..<indexes.count where indexes.isFilled(at) {
+            let fits = indexes[at].nodeFits
             indexes[at].refresh(
                 range, from: indexes[at].fit(old), to: indexes[at].fit(new), domain: domain, block: block)
+            if indexes[at].nodeFits != fits { note(index: at, from: fits) }
         }
     }
 
@@ -487,8 +496,10 @@ struct PoolPacker: ~Copyable {
         if isScored { noteState(node) }
         for at in 0..<indexes.count where indexes.isFilled(at) {
             let fit = fit(indexes[at], node: node)
+            let fits = indexes[at].nodeFits
             indexes[at].refresh(
                 node..<node + 1, from: Int(indexes[at].nodeFit[node]), to: fit, domain: domain, block: block)
+            if indexes[at].nodeFits != fits { note(index: at, from: fits) }
         }
     }
 }
