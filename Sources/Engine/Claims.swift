@@ -213,7 +213,7 @@ extension Engine {
     mutating func stopKeeping(for owner: ClaimOwner) {
         let freed = claims.remove(owner)
         setReserved(freed, false)
-        for span in freed { grown.insert(span.pool) }
+        for span in freed { noteRoom(in: span.pool) }
     }
 
     /// Takes a claim out for a trial, and puts it back.
