@@ -130,6 +130,8 @@ extension MetricsPage {
         counter(
             "berth_gang_repairs_late_total", "Such losses for which no other workers were found in time.",
             work.repairsGivenUp)
+        counter("berth_gang_growths_total", "Times that an elastic gang took more workers.", work.growths)
+        counter("berth_gang_growth_workers_total", "Workers that elastic gangs took so.", work.grownWorkers)
         family(
             "berth_preemption_lost_gpu_hours_total", "counter",
             "Work since the last checkpoint that preempted jobs lost, in GPU-hours.")

@@ -81,6 +81,7 @@ extension Engine {
                 life.awaitsTurn = false
                 life.eviction = nil
                 life.repairUntil = nil
+                life.resizedAt = nil
                 life.forgetPromises()
             }
             leave(before)
@@ -102,6 +103,7 @@ extension Engine {
                 life.eviction = nil
                 life.repairUntil = nil
                 life.repairs = 0
+                life.resizedAt = nil
                 if cause == .preempted { life.preemptions += 1 }
             }
             leave(before)
@@ -169,6 +171,11 @@ extension Engine {
                 life.repairs += 1
             }
             work.repairs += 1
+        case .jobGrown(let number, let placement):
+            let before = replacePlacement(of: number, with: placement, at: at)
+            change(number) { $0.resizedAt = at }
+            work.growths += 1
+            work.grownWorkers += UInt64(max(0, placement.workerCount - before.workerCount))
         }
     }
 
@@ -180,7 +187,7 @@ extension Engine {
                 packer.setSchedulable(pool: slot.index, node: node, run.state == .ready)
             }
             if run.state == .ready {
-                grown.insert(slot.index)
+                noteRoom(in: slot.index)
                 claims.touch(run.nodes, of: slot.index)
             } else {
                 claims.suspect(run.nodes, of: slot.index)
@@ -215,7 +222,10 @@ extension Engine {
                 let keeps = before.life.eviction?.keeps
             else { preconditionFailure("a job shrinks that was not asked to") }
             replacePlacement(of: number, with: keeps, at: at)
-            change(number) { $0.eviction = nil }
+            change(number) { life in
+                life.eviction = nil
+                life.resizedAt = at
+            }
             work.noteLoss(of: before, placement.gpuMilli - keeps.gpuMilli, at: at)
         case .jobCheckpointed(let number):
             change(number) { $0.checkpointedAt = at }
@@ -224,7 +234,8 @@ extension Engine {
     }
 
     /// Lets a job that holds capacity hold another placement, all counts with it.
-    mutating func replacePlacement(of number: JobNumber, with placement: Placement, at: Timestamp) {
+    @discardableResult
+    mutating func replacePlacement(of number: JobNumber, with placement: Placement, at: Timestamp) -> Placement {
         guard let end = limitEnd(of: number), let old = change(number, { $0.placement = placement }).life.placement,
             let job = state.jobs[number]
         else { preconditionFailure("a job without a place is given another") }
@@ -237,6 +248,13 @@ extension Engine {
         moves.note(placement, at: at)
         noteGiven(old)
         noteCapacity()
+        return old
+    }
+
+    /// Takes note that there is more room in a pool than before.
+    mutating func noteRoom(in pool: Int) {
+        grown.insert(pool)
+        growth.touch(pool)
     }
 
     /// Takes note that what a placement held was given back.
@@ -244,7 +262,7 @@ extension Engine {
         for (at, part) in placement.parts.enumerated() {
             for run in placement.runRange(at) { claims.touch(placement.runs[run].nodes, of: part.pool.index) }
         }
-        placement.forEachPool { grown.insert($0.index) }
+        placement.forEachPool { noteRoom(in: $0.index) }
         moves.note(placement, at: state.at)
     }
 
@@ -274,6 +292,7 @@ extension Engine {
         fairShare.noteAll()
         bars.noteSupply()
         triesAll = true
+        growth.touchAll()
     }
 
     /// Changes a job's life and returns the job as it was before.
@@ -287,6 +306,7 @@ extension Engine {
         state.replace(job, with: changed)
         notePreemption(from: job, to: changed)
         noteRepair(from: job.life, to: changed)
+        noteGrowth(from: job, to: changed)
         return job
     }
 

@@ -145,6 +145,18 @@ extension State {
         return found
     }
 
+    /// Whether a tenant, or one above it, may place nothing more this month.
+    func hasUsedUpBudget(_ slot: TenantSlot, at moment: Timestamp) -> Bool {
+        var isOver = false
+        tenants.path(from: slot) { above in
+            let record = tenants[above]
+            if let budget = record.spec?.budget, budget.isHard, isUsedUp(budget, of: record, at: moment) {
+                isOver = true
+            }
+        }
+        return isOver
+    }
+
     private func isUsedUp(_ budget: Budget, of record: TenantRecord, at moment: Timestamp) -> Bool {
         var meter = record.meter
         meter.settle(to: moment, record.usage, tenants.policy)
@@ -287,6 +299,7 @@ extension Engine {
         for preemptor in state.preemptors { claims.touch(preemptor) }
         let all = bars.mayOpenAll
         bars.noteOpened()
+        growth.touchHeldBack()
         var above = QuotaTree.Above()
         for tenant in bars.shut.indices where bars.shut[tenant].least < .max {
             let slot = TenantSlot(tenant)

@@ -215,7 +215,7 @@ extension Engine {
         let freed = claims.remove(owner)
         setReserved(freed, false)
         for span in freed {
-            grown.insert(span.pool)
+            noteRoom(in: span.pool)
             moves.notePool(span.pool, at: state.at)
         }
     }

@@ -48,6 +48,8 @@ public struct EngineSettings: Hashable, Sendable {
     public var preemptionGraceSeconds = 30
     /// How long others are sought for the workers that a gang lost before all of it goes back to the queue; 0 for not at all.
     public var repairGraceSeconds = 60
+    /// How long an elastic gang keeps its size after it was placed or resized before it takes more workers; 0 for never more.
+    public var resizeIntervalSeconds = 300
     /// Gangs of one tenant that may be asked to leave in one hour of the clock.
     public var evictionsPerTenantAndHour = 1000
     /// A job that was preempted so often is left in peace.
@@ -102,6 +104,8 @@ public struct Engine: ~Copyable {
     var seeksMore = false
     /// The packer's count before the command.
     var layoutWorkBefore: UInt64 = 0
+    /// When the last fact before the command came.
+    var lastFactAt = Timestamp(nanoseconds: 0)
     /// What the command may still give back on trial.
     var releasesLeft = 0
     var triesAll = false
@@ -113,6 +117,7 @@ public struct Engine: ~Copyable {
     var repairs = Repairs()
     var moves = Moves(since: Timestamp(nanoseconds: 0))
     var firstPredictions = FirstPredictions()
+    var growth = Growth()
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
@@ -128,7 +133,7 @@ public struct Engine: ~Copyable {
     }
 
     /// Whether `Command.resume` would go on with placements, gates or preemption that the last command left.
-    public var hasPendingWork: Bool { hasPlacementWork || isPreemptionDue }
+    public var hasPendingWork: Bool { hasPlacementWork || isPreemptionDue || growth.isPending }
 
     /// Whether there is something to place, or to settle, before anyone is asked to leave.
     var hasPlacementWork: Bool { hasUntried || hasUnsettledGates }
@@ -150,6 +155,7 @@ public struct Engine: ~Copyable {
         let first = state.revision + 1
         releasesLeft = settings.searchReleases
         layoutWorkBefore = packer.layoutWork
+        lastFactAt = state.at
         hasScheduled = false
         advance(to: moment)
         let at = now
@@ -159,10 +165,10 @@ public struct Engine: ~Copyable {
         let outcome = outcome(of: command, at: at)
         // A command that has nothing to do with placing may have brought time forward.
         bars.refresh(state, at: at)
-        if (hasUntried || bars.mayOpen || !state.isSettled) && !hasScheduled { schedule(at: at) }
+        if (hasUntried || growth.isPending || bars.mayOpen || !state.isSettled) && !hasScheduled { schedule(at: at) }
         if isPreemptionDue && !hasScheduled { preempt(at: at) }
         if !hasUntried { claims.forgetFresh() }
-        state.isSettled = !hasUntried && !isPreemptionDue && !bars.mayOpen
+        state.isSettled = !hasUntried && !growth.isPending && !isPreemptionDue && !bars.mayOpen
         // What is left to the next command is one with this.
         if !hasPendingWork { mayPreempt = mayPreempt && mayPreempt(at: at) }
         if facts.isEmpty { return (refreshed(outcome), nil) }
@@ -207,6 +213,9 @@ public struct WorkCounters: Hashable, Sendable {
     public internal(set) var losses: UInt64 = 0
     public internal(set) var repairs: UInt64 = 0
     public internal(set) var repairsGivenUp: UInt64 = 0
+    /// Times that an elastic gang took more workers, and how many.
+    public internal(set) var growths: UInt64 = 0
+    public internal(set) var grownWorkers: UInt64 = 0
     /// Searches for victims, the times that they tried to place a gang, and the gangs that they released for it.
     public internal(set) var preemptionSearches: UInt64 = 0
     public internal(set) var preemptionTrials: UInt64 = 0

@@ -85,6 +85,7 @@ extension Engine {
             if !(Bounds.moments ~= until) { return "job number \(number.value) is repaired out of time" }
             return fault(of: number, .placed, .running)
         case .jobRepaired(let number, let placement): return faultOfRepair(number, placement)
+        case .jobGrown(let number, let placement): return faultOfGrowth(number, placement)
         }
     }
 

@@ -61,6 +61,7 @@ extension Engine {
         moves.noteQueue(shape, at: state.at)
         let kind = queue.kind(of: job, tenant)
         if queue.line(shape, kind) == nil { bars.forget(shape, kind) }
+        if queue.count(shape) == 0 { growth.touchHeldBack() }
     }
 
     /// Takes note that a queued job became another, entered or left. The state knows `after` already. The shape that it entered.

@@ -66,6 +66,8 @@ extension Engine {
         if image.isSettled {
             preemption.forgetTouched()
             repairs.forgetTouched()
+            noteGrowthDue()
+            growth.forgetTouched()
         } else {
             claims.touchAll()
         }
@@ -128,6 +130,7 @@ extension Engine {
         if let reservation = job.life.reservation { keep(reservation, for: job) }
         notePreemption(from: nil, to: job)
         noteRepair(from: nil, to: job)
+        noteGrowth(from: nil, to: job)
         return nil
     }
 
@@ -148,6 +151,7 @@ extension Engine {
         guard state.digest == transaction.stateDigest else { throw .digestMismatch(revision: state.revision) }
         // The journal says what was placed and not what was tried.
         triesAll = true
+        growth.touchAll()
         claims.touchAll()
         claims.suspectAll()
     }

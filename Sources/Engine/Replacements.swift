@@ -5,7 +5,7 @@ public import Model
 import Packing
 
 /// Where workers of one part stand or stood: a node stands in one run only, and for shares a GPU does.
-private struct UsedPlaces {
+struct UsedPlaces {
     private let isShare: Bool
     private let spread: Spread
     private let layout: PoolLayout
@@ -149,7 +149,7 @@ extension Engine {
         replacing.taken.append(placement)
     }
 
-    private static func trial(_ runs: [NodeRun], of part: PlacementPart) -> Placement {
+    static func trial(_ runs: [NodeRun], of part: PlacementPart) -> Placement {
         var part = part
         part.group = 0
         part.runEnd = runs.count
@@ -217,7 +217,8 @@ extension Engine {
                 min(nodes.upperBound, seen.upperBound)..<nodes.upperBound,
             ]
             for range in tier == .domain ? [nodes] : rest {
-                if let run = tightest(workers, in: range, of: part, used, &looks) { return run }
+                let isFree = { [claims] (node: Int, _: Bool) in !claims.isPromised(node, of: part.pool) }
+                if let run = tightest(workers, in: range, of: part, used, &looks, mayUse: isFree) { return run }
             }
             seen = nodes
         }
@@ -225,8 +226,9 @@ extension Engine {
     }
 
     /// The node among some with room for so many workers: a spare one if there is, then the one with least room, then the first.
-    private mutating func tightest(
-        _ workers: Int, in nodes: Range<Int>, of part: PlacementPart, _ used: UsedPlaces, _ looks: inout Int
+    mutating func tightest(
+        _ workers: Int, in nodes: Range<Int>, of part: PlacementPart, _ used: UsedPlaces, _ looks: inout Int,
+        mayUse: (_ node: Int, _ isOrdinary: Bool) -> Bool
     ) -> NodeRun? {
         let pool = state[part.pool]
         let spares = pool.spec.sparesPerDomain
@@ -243,16 +245,10 @@ extension Engine {
             let isOrdinary = node < domain.upperBound - spares
             let room = free.gpuMask.nonzeroBitCount
             if let best, (best.isOrdinary ? 1 : 0, best.free) <= (isOrdinary ? 1 : 0, room) { continue }
-            if isPromised(node, of: part.pool) || !packer.canTake(Self.trial([run], of: part)) { continue }
+            if !mayUse(node, isOrdinary) || !packer.canTake(Self.trial([run], of: part)) { continue }
             best = (isOrdinary, room, run)
         }
         return best?.run
-    }
-
-    /// Whether others were asked to leave a node for a job that waits.
-    private func isPromised(_ node: Int, of slot: PoolSlot) -> Bool {
-        claims.count(node, of: slot.index) > 0
-            && claims.all.contains { $0.openUntil == nil && $0.overlaps(node..<node + 1, of: slot.index) }
     }
 
     /// A node anywhere in the pool, as the packer chooses it for a new gang.
@@ -281,6 +277,14 @@ extension Engine {
         new.tier = tier(of: new)
         if new.gpuMilli != old.gpuMilli { new.cost = old.cost.scaled(by: new.gpuMilli, over: old.gpuMilli) }
         return new
+    }
+}
+
+extension Claims {
+    /// Whether others were asked to leave a node for a job that waits.
+    fileprivate func isPromised(_ node: Int, of slot: PoolSlot) -> Bool {
+        count(node, of: slot.index) > 0
+            && all.contains { $0.openUntil == nil && $0.overlaps(node..<node + 1, of: slot.index) }
     }
 }
 

@@ -71,6 +71,8 @@ extension Engine {
             guard preempt(&budget, at: at) else { return }
             if hasPlacementWork { continue }
             seekPlaces(at: at)
+            if hasPlacementWork { continue }
+            guard growGangs(&budget, at: at) else { return }
         } while hasPendingWork
     }
 

@@ -9,6 +9,8 @@ import Packing
 extension Engine {
     /// Jobs for which one pass seeks places.
     private static let searchesPerPass = 4
+    /// With more lines who is next is sought at most once in a pause: each of them is looked at.
+    private static let linesSoughtAtOnce = 1024
     /// A job whose place is late, or whose nodes went, is looked at again after so many seconds.
     private static let lateSeconds = 10
 
@@ -20,6 +22,9 @@ extension Engine {
             guard maySearch(at: at), releasesLeft > 0, !isLayoutWorkUsedUp else { return }
             if let number = dueReservation(at: at) {
                 seekAgain(number, at: at)
+            } else if !maySeekNext(at: at) {
+                seeksMore = queue.busy > 0
+                return
             } else if !seekNext(inPass: false, at: at) {
                 seeksMore = false
                 return
@@ -29,20 +34,34 @@ extension Engine {
 
     /// Seeks a place for who is next when one that had a place kept has been placed, in the middle of a pass.
     mutating func seekSuccessor(at: Timestamp) {
-        if maySearch(at: at) && releasesLeft > 0 { _ = seekNext(inPass: true, at: at) }
+        if maySearch(at: at) && maySeekNext(at: at) && releasesLeft > 0 { _ = seekNext(inPass: true, at: at) }
     }
 
     /// When places are sought next whatever happens until then.
     var searchDue: Timestamp? {
         guard settings.reservations > 0, claims.scheduled > 0 else { return nil }
         let pause = Timestamp(nanoseconds: state.searchedAt.nanoseconds + pauseNanoseconds)
-        if seeksMore { return pause }
+        if seeksMore { return isLong ? max(pause, pauseCell(of: state.at).end) : pause }
         let due = claims.all.compactMap { claim in reservation(of: claim).flatMap { dueAt($0, isSuspect: false) } }
             .min()
         return due.map { max($0, pause) }
     }
 
     var pauseNanoseconds: Int64 { Int64(settings.searchPauseMilliseconds) * 1_000_000 }
+
+    private var isLong: Bool { queue.lineCount > Self.linesSoughtAtOnce && settings.searchPauseMilliseconds > 0 }
+
+    /// Whether a long queue may be gone through: in the first command of each stretch of the clock as long as the pause. Says nothing
+    /// of what was tried, which a restart forgets.
+    private func maySeekNext(at: Timestamp) -> Bool {
+        !isLong || pauseCell(of: at).number != pauseCell(of: lastFactAt).number
+    }
+
+    private func pauseCell(of moment: Timestamp) -> (number: Int64, end: Timestamp) {
+        let number = moment.nanoseconds / pauseNanoseconds
+        let (end, overflow) = (number + 1).multipliedReportingOverflow(by: pauseNanoseconds)
+        return (number, overflow ? .distantFuture : Timestamp(nanoseconds: end))
+    }
 
     private func maySearch(at: Timestamp) -> Bool {
         claims.scheduled == 0 || at.nanoseconds >= state.searchedAt.nanoseconds + pauseNanoseconds

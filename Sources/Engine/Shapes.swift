@@ -182,6 +182,9 @@ struct Queue {
 
     var distinctDemands: Int { demands.count }
 
+    /// Lines of all shapes. No line is empty, so it follows from the jobs that wait.
+    var lineCount: Int { lineByKey.count }
+
     func kind(of job: Job, _ tenant: TenantSlot) -> LineKind {
         LineKind(
             tenant: tenant, priority: job.life.priority,

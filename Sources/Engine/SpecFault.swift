@@ -115,6 +115,9 @@ extension JobLife {
         }
         if (repairUntil != nil) != (state == .repairing) { return "is \(state.name) and repaired or not" }
         if let repairUntil, !(Bounds.moments ~= repairUntil) { return "is repaired out of time" }
+        if let resizedAt, !(Bounds.moments ~= resizedAt) || !state.holdsCapacity {
+            return "is \(state.name) and was resized out of time"
+        }
         if !(0...Int(Int32.max) ~= repairs) { return "was repaired \(repairs) times" }
         if preemptions < 0 || preemptions > requeues { return "was preempted \(preemptions) times" }
         if reservation != nil && state != .queued { return "is \(state.name) and has a place kept for it" }

@@ -100,7 +100,7 @@ extension Engine {
     /// When time next brings something to a job, changes tenants' rules or lets a job preempt: `Command.resume` is due then, unless
     /// another command comes.
     public var nextDeadline: Timestamp? {
-        [bars.changesAt, timers.next?.at, searchDue, preemptionDue].compactMap { $0 }.min()
+        [bars.changesAt, timers.next?.at, searchDue, preemptionDue, growth.nextDue].compactMap { $0 }.min()
     }
 
     /// Lets time go on: jobs whose patience ends by then ask for their required tier. Leads to no fact.
@@ -119,5 +119,6 @@ extension Engine {
         for _ in 0..<moved { timers.unset(.patience, isSet: waiting.isSet) }
         if moved > 0 { preemption.outdate() }
         now = max(now, moment)
+        noteGrowthDue()
     }
 }

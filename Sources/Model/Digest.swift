@@ -149,6 +149,7 @@ extension JobLife {
         digest.add(preemptions)
         digest.add(repairs)
         digest.add(repairUntil)
+        digest.add(resizedAt)
         digest.add(checkpointedAt)
         if let eviction {
             digest.add(eviction.by.value)

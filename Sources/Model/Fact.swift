@@ -53,6 +53,8 @@ public enum Fact: Hashable, Sendable {
     case jobRepairing(number: JobNumber, until: Timestamp)
     /// A gang that lost workers goes on here: with others in their stead, with its nodes come back, or with those that it has.
     case jobRepaired(number: JobNumber, placement: Placement)
+    /// An elastic gang took more workers where nobody else wanted the room: its place with theirs at the end of each group.
+    case jobGrown(number: JobNumber, placement: Placement)
 }
 
 /// All facts of one command: applied whole or not at all.

@@ -352,6 +352,8 @@ public struct JobLife: Hashable, Sendable {
     public var repairUntil: Timestamp?
     /// How often it lost workers and went on since it was placed.
     public var repairs: Int = 0
+    /// When it last took more workers or gave some up. Only while it holds capacity.
+    public var resizedAt: Timestamp?
 
     public init(
         state: JobState, revision: UInt64, submittedAt: Timestamp, queuedAt: Timestamp, queuedAtPlacement: UInt64

@@ -6,7 +6,9 @@ extension Packer {
     /// The first disagreement between columns and indexes of any pool, or nil. Cost: all nodes times all indexes.
     public func firstFault() -> String? {
         for number in 0..<pools.count where pools.isFilled(number) {
-            if let fault = pools[number].firstFault() { return "pool \(number): \(fault)" }
+            if let fault = pools[number].firstFault() ?? pools[number].firstFaultOnBoard() {
+                return "pool \(number): \(fault)"
+            }
         }
         return nil
     }

@@ -38,6 +38,8 @@ struct DemandIndex: ~Copyable {
     let fullMask: UInt16
     /// Rising with each use, to let the one longest unused go.
     var lastUse: UInt64 = 0
+    /// Its row on the packer's board, or -1.
+    var row = -1
     /// Which buckets have members.
     let buckets: BitRows
     let blockFit: Column<UInt64>
@@ -94,6 +96,7 @@ struct DemandIndex: ~Copyable {
         stride = other.stride
         fullMask = other.fullMask
         lastUse = other.lastUse
+        row = other.row
         buckets = BitRows(copying: other.buckets)
         blockFit = Column(copying: other.blockFit)
         nodeFit = Column(copying: other.nodeFit)

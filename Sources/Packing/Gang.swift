@@ -184,6 +184,18 @@ public struct Target: Sendable {
     let region: Int
 }
 
+/// Neighbouring targets of equal rank, price and need, in which equally much room costs the same: one set of a board's pools.
+struct Bracket: Sendable {
+    var targets: Range<Int>
+    /// The row of the kind of worker on the board, or -1 where each target is looked at for itself.
+    let row: Int
+    /// Which word of the set, and which pools of it.
+    let word: Int
+    var pools: UInt64
+    /// The most workers that a node holds.
+    let perNode: Int
+}
+
 /// One group in one target.
 struct GroupTarget: Sendable {
     let need: WorkerNeed
@@ -208,6 +220,8 @@ public struct Gang: Sendable {
     let leastPriceByNode: Int64?
     /// The workers of a gang of one group without further rules, where all its pools count equally fast; else 0.
     private(set) var uniformWorkers: Int
+    /// For a gang that may be resized: all targets in order, those together that differ in nothing but what is free.
+    private(set) var brackets: [Bracket]
     /// Shape [targets, groups].
     let groups: [GroupTarget]
     /// Orders in which the groups may be placed, the one to begin with first: the lead, then by falling capacity.
@@ -228,6 +242,13 @@ public struct Gang: Sendable {
         uniformWorkers = workers
     }
 
+    /// The same gang, for which each target is looked at for itself. For tests: the answer is the same.
+    func lookingAtEachTarget() -> Gang {
+        var gang = self
+        gang.brackets = targets.indices.map { Bracket(targets: $0..<$0 + 1, row: -1, word: 0, pools: 0, perNode: 0) }
+        return gang
+    }
+
     /// The least workers of the lead group that must fit in one place of the scope in a target.
     @inline(__always)
     func workers(_ target: Int) -> Int { uniformWorkers > 0 ? uniformWorkers : targets[target].workers }
@@ -242,66 +263,4 @@ public struct Gang: Sendable {
 
     @inline(__always)
     func group(_ group: Int, target: Int) -> GroupTarget { groups[target * form.groups.count + group] }
-}
-
-extension Packer {
-    /// Resolves a gang over pools. Makes indexes where a kind of worker is new. Pools that cannot hold a worker of some
-    /// group are left out.
-    public mutating func gang(_ form: GangForm, pools candidates: [Candidate]) -> Gang {
-        let lead = form.lead
-        var targets: [Target] = []
-        var groups: [GroupTarget] = []
-        targets.reserveCapacity(candidates.count)
-        let sorted = candidates.sorted {
-            ($0.rank, $0.priceMicroUSDPerGPUHour, $0.pool) < ($1.rank, $1.priceMicroUSDPerGPUHour, $1.pool)
-        }
-        candidates: for candidate in sorted {
-            let speed = candidate.speedMilli
-            // Scaled by speed there may be more workers than a placement can hold; then the gang is too large for the pool.
-            let least = form.groups.indices.reduce(0) { $0 + form.workers($1, speedMilli: speed).lowerBound }
-            if least > Bounds.workersPerJob { continue }
-            var spare = Bounds.workersPerJob - least
-            var here: [GroupTarget] = []
-            let isScored = form.isSingle && pools[candidate.pool].isScored
-            for (at, group) in form.groups.enumerated() {
-                guard let need = pools[candidate.pool].need(of: group.demand) else { continue candidates }
-                let key = IndexKey(group, need: need, admits: form.admits)
-                guard pools[candidate.pool].perNode(key) > 0 else { continue candidates }
-                let workers = form.workers(at, speedMilli: speed)
-                let more = min(spare, workers.count - 1)
-                spare -= more
-                let isByScore = isScored && workers.lowerBound == 1
-                here.append(
-                    GroupTarget(
-                        need: need, index: isByScore ? -1 : pools[candidate.pool].index(for: key),
-                        least: workers.lowerBound,
-                        most: workers.lowerBound + more))
-            }
-            let quantum = form.groups[lead].segment?.size ?? 1
-            let leastInPool = form.split.map { ($0.minWorkersPerPool + quantum - 1) / quantum * quantum }
-            targets.append(
-                Target(
-                    pool: candidate.pool, rank: candidate.rank, need: here[lead].need,
-                    workers: min(here[lead].least, leastInPool ?? .max), index: here[lead].index,
-                    price: candidate.priceMicroUSDPerGPUHour, speedMilli: speed, provider: candidate.provider,
-                    region: candidate.region))
-            groups += here
-        }
-        return Gang(
-            form: form, lead: lead, targets: targets, generation: generation, isSimple: form.isSimple,
-            leastPriceByNode: targets.filter { pools[$0.pool].isBilledByNode }.map(\.price).min(),
-            uniformWorkers: form.isSimple && !form.scaleBySpeed ? form.groups[0].count : 0, groups: groups,
-            orders: form.orders(lead: lead))
-    }
-}
-
-extension IndexKey {
-    init(_ group: GangForm.Group, need: WorkerNeed, admits: NodeFree.Flags) {
-        self.init(need: need)
-        mostPerNode = min(group.spread.workersPerNode ?? mostPerNode, mostPerNode)
-        // Of workers that a domain may hold, a node may hold no more.
-        mostPerNode = min(group.spread.workersPerDomain ?? mostPerNode, mostPerNode)
-        if let segment = group.segment, segment.tier == .node { quantum = segment.size }
-        self.admits = admits
-    }
 }

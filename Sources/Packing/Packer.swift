@@ -5,6 +5,8 @@ public import Model
 
 public struct Packer: ~Copyable {
     private(set) var pools = Slots<PoolPacker>()
+    /// Which fits the nodes of each pool have.
+    let board: FitBoard
     /// Counts changes of pools and indexes that outdate a `Gang`.
     public internal(set) var generation: UInt64 = 1
     var uses: UInt64 = 0
@@ -24,7 +26,10 @@ public struct Packer: ~Copyable {
     /// How many indexes a pool keeps that nobody claims.
     private let idleIndexesPerPool: Int
 
-    public init(idleIndexesPerPool: Int = 16) { self.idleIndexesPerPool = idleIndexesPerPool }
+    public init(idleIndexesPerPool: Int = 16) {
+        self.idleIndexesPerPool = idleIndexesPerPool
+        board = FitBoard()
+    }
 
     private init(copying other: borrowing Packer) {
         generation = other.generation
@@ -33,8 +38,9 @@ public struct Packer: ~Copyable {
         mixVersion = other.mixVersion
         priceVersion = other.priceVersion
         idleIndexesPerPool = other.idleIndexesPerPool
+        board = FitBoard(copying: other.board)
         for number in 0..<other.pools.count where other.pools.isFilled(number) {
-            pools.put(PoolPacker(copying: other.pools[number]), at: number)
+            pools.put(PoolPacker(copying: other.pools[number], board: board), at: number)
         }
     }
 
@@ -104,16 +110,19 @@ public struct Packer: ~Copyable {
     /// price or how it is billed.
     public mutating func put(pool index: Int, layout: PoolLayout, spec: PoolSpec) {
         if pools.isFilled(index) {
+            pools[index].leaveBoard()
             pools.put(PoolPacker(growing: pools[index], tree: layout, spec: spec), at: index)
         } else {
             pools.put(PoolPacker(tree: layout, spec: spec), at: index)
         }
+        pools[index].join(board, as: index)
         // All pools measure their nodes by the largest of the fleet.
         if !mix.isEmpty { tellMix() }
         generation += 1
     }
 
     public mutating func remove(pool index: Int) {
+        if pools.isFilled(index) { pools[index].leaveBoard() }
         pools.remove(at: index)
         generation += 1
         if !mix.isEmpty { tellMix() }
@@ -261,7 +270,7 @@ public struct Packer: ~Copyable {
 
     /// Memory of all columns and indexes.
     public var bytes: Int {
-        var bytes = 0
+        var bytes = board.bytes
         for number in 0..<pools.count where pools.isFilled(number) { bytes += pools[number].bytes }
         return bytes
     }

@@ -54,6 +54,7 @@ public struct Configuration: Equatable, Sendable {
         /// Seconds that a job may take to stop when it must leave for a higher claim; 0 for none.
         public var preemptionGraceSeconds = 30
         public var repairGraceSeconds = 60
+        public var resizeIntervalSeconds = 300
         /// Gangs of one tenant that may be asked to leave in one hour of the clock.
         public var evictionsPerTenantAndHour = 1000
         /// A job that was preempted so often is left in peace.
@@ -114,6 +115,7 @@ public struct Configuration: Equatable, Sendable {
         settings.agingPoints = scheduler.agingPoints
         settings.preemptionGraceSeconds = scheduler.preemptionGraceSeconds
         settings.repairGraceSeconds = scheduler.repairGraceSeconds
+        settings.resizeIntervalSeconds = scheduler.resizeIntervalSeconds
         settings.evictionsPerTenantAndHour = scheduler.evictionsPerTenantAndHour
         settings.preemptionsBeforeProtection = scheduler.preemptionsBeforeProtection
         settings.preemptionCandidates = scheduler.preemptionCandidates

@@ -49,6 +49,7 @@ extension Configuration {
             scheduler.set(&self.scheduler.agingPoints, "agingPoints", 0...Bounds.priority)
             scheduler.set(&self.scheduler.preemptionGraceSeconds, "preemptionGraceSeconds", 0...86_400)
             scheduler.set(&self.scheduler.repairGraceSeconds, "repairGraceSeconds", 0...86_400)
+            scheduler.set(&self.scheduler.resizeIntervalSeconds, "resizeIntervalSeconds", 0...86_400)
             scheduler.set(&self.scheduler.evictionsPerTenantAndHour, "evictionsPerTenantAndHour", 0...1_000_000_000)
             scheduler.set(&self.scheduler.preemptionsBeforeProtection, "preemptionsBeforeProtection", 0...1_000_000)
             scheduler.set(&self.scheduler.preemptionCandidates, "preemptionCandidates", 1...10_000_000)

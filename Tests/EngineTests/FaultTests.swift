@@ -10,6 +10,7 @@ import Testing
     static func harness(_ seed: UInt64, steps: Int, percentArrays: Int = 10) -> EngineHarness {
         var settings = EngineSettings()
         settings.limits.endedJobs = 4
+        settings.resizeIntervalSeconds = 10
         var harness = EngineHarness(settings: settings)
         var history = History(seed: seed)
         history.percentArrays = percentArrays
@@ -93,6 +94,9 @@ import Testing
         case .jobRepaired(let number, let placement):
             return numbers.map { .jobRepaired(number: JobNumber($0), placement: placement) }
                 + damaged(placement).map { .jobRepaired(number: number, placement: $0) }
+        case .jobGrown(let number, let placement):
+            return numbers.map { .jobGrown(number: JobNumber($0), placement: placement) }
+                + damaged(placement).map { .jobGrown(number: number, placement: $0) }
         case .nodesChanged(let slot, let runs):
             return indexes.map { .nodesChanged(slot: PoolSlot($0), runs: runs) }
                 + [.nodesChanged(slot: slot, runs: []), .nodesChanged(slot: slot, runs: runs + runs)]

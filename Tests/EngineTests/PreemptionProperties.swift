@@ -62,6 +62,9 @@ private struct PreemptionShadow {
             if reserved[eviction.by] == nil { return "one shrinks for a job that needs it no more" }
             jobs[number]?.placement = keeps
             jobs[number]?.eviction = nil
+        case .jobGrown(let number, let placement):
+            if jobs[number]?.eviction != nil { return "one grows that is asked to leave" }
+            jobs[number]?.placement = placement
         case .jobSpared(let number):
             guard let eviction = jobs[number]?.eviction else { return "one is spared that was not asked" }
             if reserved[eviction.by] != nil { return "one is spared whose place is needed" }

@@ -20,6 +20,7 @@ import Testing
         settings.preemptionGraceSeconds = [0, 3, 30][Int(seed / 2 % 3)]
         settings.evictionsPerTenantAndHour = [1000, 4][Int(seed / 5 % 2)]
         settings.preemptionsBeforeProtection = [3, 1][Int(seed / 7 % 2)]
+        settings.resizeIntervalSeconds = [4, 20, 300, 0][Int(seed % 4)]
         return settings
     }
 

@@ -220,6 +220,37 @@ import Testing
         #expect(harness.engine.state.jobs["head"]?.life.firstStart == first.start)
     }
 
+    @Test("A long queue is gone through at most once in a pause, and nobody who goes first waits longer than that")
+    func longQueue() throws {
+        var harness = Self.harness {
+            $0.reservations = 1
+            $0.limits.liveJobs = 5000
+        }
+        Self.submit("a", nodes: 4, seconds: 100, to: &harness)
+        // Of each priority and length one line.
+        for line in 0..<1100 {
+            Self.submit("w\(line)", nodes: 4, seconds: 1 << (line % 11 + 4), priority: line / 11, to: &harness)
+        }
+        harness.run(.resume, afterSeconds: 60)
+        let kept = Self.reservation(harness, "w1089")
+        #expect(kept != nil)
+        // Something happens in this stretch of time, and then the urgent job comes.
+        harness.run(.hold(id: "w0"))
+        harness.run(
+            .submit(
+                JobSpec(id: "urgent", priority: 500, workers: [WorkerGroup(count: 4, demand: Demand(gpus: 8))])),
+            afterSeconds: 0)
+        #expect(Self.reservation(harness, "urgent") == nil)
+        let due = try #require({ harness.engine.nextDeadline }())
+        let pause = Int64(harness.engine.settings.searchPauseMilliseconds) * 1_000_000
+        #expect(due > harness.clock.now && due.nanoseconds(since: harness.clock.now) <= pause)
+        harness.run(.resume)
+        #expect(Self.reservation(harness, "urgent") != nil && Self.reservation(harness, "w1089") == nil)
+        // What has been found so is not sought again without end.
+        let isQuiet = harness.engine.nextDeadline.map { $0 > harness.clock.now } ?? true
+        #expect(isQuiet && !harness.engine.hasPendingWork)
+    }
+
     @Test("A search that would cost more than a command may is given up, said so, and tried again later")
     func givenUp() {
         var harness = Self.harness(nodes: 16) { $0.searchReleases = 8 }

@@ -58,7 +58,7 @@ struct CodecTests {
         #expect(fields(draw.mix()) == 7)
         #expect(
             fields(MixEntry(demand: Demand(gpus: 1), workers: 1, tier: .node, accelerators: [], weight: 1)) == 6)
-        #expect(fields(draw.life()) == 29)
+        #expect(fields(draw.life()) == 30)
         #expect(fields(draw.eviction()) == 4)
         #expect(fields(EvictionCount()) == 2)
         #expect(fields(draw.image(jobs: 1)) == 14)

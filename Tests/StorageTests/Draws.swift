@@ -230,7 +230,8 @@ struct Draw: RandomNumberGenerator {
         case 26: .jobCheckpointed(number: number)
         case 27: .nodesChanged(slot: slot, runs: nodeStateRuns())
         case 28: .jobRepairing(number: number, until: moment())
-        default: .jobRepaired(number: number, placement: placement())
+        case 29: .jobRepaired(number: number, placement: placement())
+        default: .jobGrown(number: number, placement: placement())
         }
     }
 
@@ -242,7 +243,7 @@ struct Draw: RandomNumberGenerator {
         Transaction(
             firstRevision: firstRevision, at: moment(),
             facts: (0..<1 + below(mostFacts)).map { _ in
-                let kind = below(30)
+                let kind = below(31)
                 return fact(kind: kind)
             }, stateDigest: next())
     }
@@ -287,6 +288,7 @@ struct Draw: RandomNumberGenerator {
         life.eviction = maybe { $0.eviction() }
         life.repairUntil = maybe { $0.moment() }
         life.repairs = number()
+        life.resizedAt = maybe { $0.moment() }
         return life
     }
 

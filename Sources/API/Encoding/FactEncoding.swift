@@ -133,6 +133,11 @@ extension JSONWriter {
                 writer.member("number", number.value)
                 writer.key("placement")
                 writer.parts(placement)
+            case .jobGrown(let number, let placement):
+                writer.member("fact", "jobGrown")
+                writer.member("number", number.value)
+                writer.key("placement")
+                writer.parts(placement)
             case .nodesChanged(let slot, let runs):
                 writer.member("fact", "nodesChanged")
                 writer.member("slot", slot.index)

@@ -236,6 +236,7 @@ extension JSONWriter {
         if let cause = life.lastRequeue { field("lastRequeue", text: cause.word) }
         if life.preemptions > 0 { member("preemptions", life.preemptions) }
         if life.repairs > 0 { member("repairs", life.repairs) }
+        if let resizedAt = life.resizedAt { member("resizedAt", resizedAt) }
         member("placedAt", life.placedAt)
         member("startedAt", life.startedAt)
         member("checkpointedAt", life.checkpointedAt)

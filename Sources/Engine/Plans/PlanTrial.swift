@@ -39,6 +39,7 @@ extension Engine {
         life.eviction = nil
         life.repairUntil = nil
         life.repairs = 0
+        life.resizedAt = nil
         life.placement = nil
         return replace(job, with: job.with(life))
     }

@@ -20,6 +20,7 @@ enum FactTag: UInt8, CaseIterable {
     case jobPreempting, jobSpared, jobShrunk, jobCheckpointed
     case nodesChanged
     case jobRepairing, jobRepaired
+    case jobGrown
 }
 
 extension ByteWriter {
@@ -109,6 +110,9 @@ extension ByteWriter {
         case .jobRepaired(let number, let placement):
             begin(.jobRepaired, number)
             self.placement(placement)
+        case .jobGrown(let number, let placement):
+            begin(.jobGrown, number)
+            self.placement(placement)
         case .nodesChanged(let slot, let runs):
             begin(.nodesChanged, slot)
             list(runs) { writer, run in
@@ -178,6 +182,7 @@ extension ByteReader {
         case .jobCheckpointed: .jobCheckpointed(number: try number())
         case .jobRepairing: .jobRepairing(number: try number(), until: Timestamp(nanoseconds: try signed64()))
         case .jobRepaired: .jobRepaired(number: try number(), placement: try placement())
+        case .jobGrown: .jobGrown(number: try number(), placement: try placement())
         case .nodesChanged: .nodesChanged(slot: try slot(), runs: try nodeStateRuns())
         }
     }

@@ -5,7 +5,7 @@
 // size. `spare-<n>.log` is a segment that waits to be used. A segment begins with a head of 64 bytes:
 //
 //      0   8   "BERTHJNL"
-//      8   4   format version, 4
+//      8   4   format version, 6
 //     12   4   zero
 //     16   8   first revision: that of the first record here or still to come; the number in the file's name
 //     24   8   previous checksum: that of the last record of the segment before, 0 in the first segment of a journal
@@ -71,7 +71,7 @@
 
 struct SegmentHead: Hashable {
     static let bytes = 64
-    static let version: UInt32 = 5
+    static let version: UInt32 = 6
     private static let magic: UInt64 = UInt64(littleEndian: 0x4C4E_4A48_5452_4542)
 
     var firstRevision: UInt64

@@ -23,7 +23,8 @@
 //              not met of its `after`,
 //              reservation (may be missing), times when the search was given up and of the first start promised (each
 //              may be missing; signed), preemptions (signed), time of the last checkpoint (may be missing; signed, from
-//              submitted), eviction (may be missing), end of its repair (may be missing; signed), repairs (signed)
+//              submitted), eviction (may be missing), end of its repair (may be missing; signed), repairs (signed),
+//              last resizing (may be missing; signed)
 //
 // Differences are taken modulo 2^64, so that no value is out of their reach.
 
@@ -115,6 +116,7 @@ extension ByteWriter {
         optional(life.eviction) { $0.eviction($1) }
         optional(life.repairUntil) { $0.signed($1.nanoseconds) }
         signed(life.repairs)
+        optional(life.resizedAt) { $0.signed($1.nanoseconds) }
     }
 }
 
@@ -224,6 +226,7 @@ struct ImageReader {
         life.eviction = try reader.isPresent() ? try reader.eviction() : nil
         life.repairUntil = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
         life.repairs = try reader.signed()
+        life.resizedAt = try reader.isPresent() ? Timestamp(nanoseconds: try reader.signed64()) : nil
         last = (number, submitted)
         return Job(number: JobNumber(number), spec: spec, life: life)
     }

@@ -3,7 +3,7 @@
 // THE FILE is `snapshot-<revision, 20 digits>.snap`. It begins with a head of 64 bytes:
 //
 //      0   8   "BERTHSNP"
-//      8   4   format version, 4
+//      8   4   format version, 6
 //     12   4   zero
 //     16   8   revision, the number in the file's name
 //     24   8   digest of the state
@@ -29,7 +29,7 @@
 
 struct SnapshotHead {
     static let bytes = 64
-    static let version: UInt32 = 5
+    static let version: UInt32 = 6
     private static let magic: UInt64 = UInt64(littleEndian: 0x504E_5348_5452_4542)
 
     var revision: UInt64
