@@ -171,8 +171,6 @@ struct Queue {
     private var demands: [Demand: Int] = [:]
     /// Shapes with waiting jobs.
     private(set) var busy = 0
-    /// Lines of all shapes.
-    private(set) var lineCount = 0
     /// How often a demand came to the queue that no shape with waiting jobs had.
     private(set) var demandsCome: UInt64 = 0
     /// How often idle shapes were let go, so that their indexes may mean others.
@@ -272,7 +270,6 @@ struct Queue {
         let at = lineByKey[key] ?? lines[index].count
         if at == lines[index].count {
             lines[index].append(Line(job, kind))
-            lineCount += 1
             lineByKey[key] = at
             unbarred[index].insert(at)
         }
@@ -311,7 +308,6 @@ struct Queue {
         lineByKey[key(lines[shape][at])] = nil
         unbarred[shape].remove(at)
         let last = lines[shape].removeLast()
-        lineCount -= 1
         if at < lines[shape].count {
             unbarred[shape].rename(lines[shape].count, to: at)
             lines[shape][at] = last

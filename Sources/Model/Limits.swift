@@ -56,6 +56,8 @@ public enum Bounds {
     /// Lines of the queue that one prediction of a start goes through: some half a millisecond. Beyond, only starts that are kept
     /// are told.
     public static let predictionLines = 4096
+    /// Jobs of a line whose limits a prediction looks at one by one.
+    public static let predictionLimits = 256
     /// Ends of limits that one prediction looks at.
     public static let predictionEnds = 4096
     /// Runs given back on trial by the search of one prediction.

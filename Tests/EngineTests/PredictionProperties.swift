@@ -48,14 +48,14 @@ import Testing
         }
     }
 
-    /// A history in which every other job is one of a few, with a limit.
+    /// A history in which most jobs are one of a few, with a limit.
     private static func command(_ history: inout History, _ harness: borrowing EngineHarness) -> Command {
         let command = history.command(harness.engine.state)
         guard case .submit(var spec) = command, spec.array == nil, spec.after.isEmpty else { return command }
-        if history.chance(percent: 50) {
+        if history.chance(percent: 80) {
             let plain = JobSpec(
                 id: spec.id, tenant: history.pick(["default", "lab"]), priority: history.pick([0, 0, 5]),
-                workers: [WorkerGroup(count: history.pick([2, 6]), demand: Demand(gpus: 4))])
+                workers: [WorkerGroup(count: history.pick([6, 12]), demand: Demand(gpus: 4))])
             spec = plain
         }
         spec.maxRuntimeSeconds = history.pick([nil, 5, 60, 60, 900])
@@ -95,7 +95,7 @@ import Testing
             #expect(harness.engine.state.digest == digest && harness.engine.capacityDigest() == capacity)
             #expect(harness.engine.firstFault() == nil)
         }
-        #expect(pairs > 20, "seed \(seed)")
+        #expect(pairs > 10, "seed \(seed)")
     }
 
     @Test("Positions number the queue from none on, and a restart predicts the same", arguments: 1...6)

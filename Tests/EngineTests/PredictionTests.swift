@@ -31,7 +31,8 @@ import Testing
         let reading = try Self.read(&harness, "head")
         #expect(try Self.range(&harness, "head") == [99, 99])
         #expect(reading.range?.isAssumed == false && reading.movedAt == harness.clock.now)
-        #expect(reading.position == QueuePosition(inItsPools: 0, overall: 0, ahead: []))
+        #expect(reading.position?.inItsPools == 0 && reading.position?.overall == 0)
+        #expect(reading.position?.ahead == [])
     }
 
     @Test(
@@ -169,9 +170,8 @@ import Testing
         ReservationTests.submit("a", nodes: 4, seconds: 100, to: &harness)
         ReservationTests.submit("head", nodes: 4, seconds: 500, to: &harness)
         func outlook(_ id: String, _ seconds: Int) throws -> DeadlineOutlook? {
-            ReservationTests.submit(id, nodes: 1, seconds: 200, to: &harness) {
-                $0.deadline = harness.clock.now.adding(seconds: seconds)
-            }
+            let deadline = harness.clock.now.adding(seconds: seconds)
+            ReservationTests.submit(id, nodes: 1, seconds: 200, to: &harness) { $0.deadline = deadline }
             let job = try #require(harness.engine.state.jobs[id])
             defer { harness.run(.cancel(id: id)) }
             return try DeadlineOutlook(job, Self.read(&harness, id))

@@ -63,6 +63,13 @@ struct JobsAhead {
     }
 }
 
+/// Limits that were looked at one by one.
+private struct KnownLimits {
+    var jobs = 0
+    var seconds: Int128 = 0
+    var longest = 0
+}
+
 extension Engine {
     /// Precondition: the job waits and no gate keeps it back.
     mutating func peers(of job: Job) -> Peers {
@@ -104,7 +111,7 @@ extension Engine {
             for line in queue.lines[shape].indices {
                 let kind = queue.lines[shape][line].kind
                 let isPeer = isPeer && kind.tenant == peers.tenant
-                if isPeer { ahead.longestPeer = max(ahead.longestPeer, kind.runtime.mostSeconds) }
+                if isPeer { ahead.longestPeer = max(ahead.longestPeer, longestLimit(of: line, of: shape)) }
                 let count = jobs(of: line, of: shape, before: place)
                 if count.jobs == 0 { continue }
                 ahead.count(count.jobs, inPools: sizes != nil)
@@ -122,17 +129,16 @@ extension Engine {
         _ sizes: (least: Int, most: Int), isPeer: Bool, _ ahead: inout JobsAhead
     ) {
         let (kind, waiting) = (queue.lines[shape][line].kind, queue.lines[shape][line].waiting)
-        let limit = state.jobs[queue.lines[shape][line].first.number]?.spec.maxRuntimeSeconds
-        // What is one job is known to the second.
-        let isOne = queue.lines[shape][line].count == 1
-        let seconds = isOne ? limit ?? settings.assumedRuntimeSeconds : nil
-        let most = seconds ?? kind.runtime.mostSeconds
-        ahead.work += Int128(count.jobs) * Int128(sizes.most) * Int128(most)
-        ahead.longest = max(ahead.longest, most)
-        ahead.isAssumed = ahead.isAssumed || limit == nil
+        // Of peers and of what is one job the limits are known to the second, of others by their class.
+        let isKnown = isPeer || queue.lines[shape][line].count == 1
+        let known = isKnown ? limits(of: line, of: shape, in: count.entries) : KnownLimits()
+        let others = Int128(max(0, count.jobs - known.jobs))
+        ahead.work += Int128(sizes.most) * (known.seconds + others * Int128(kind.runtime.mostSeconds))
+        ahead.longest = max(ahead.longest, others > 0 ? kind.runtime.mostSeconds : 0, known.longest)
+        let isAssumed = state.jobs[queue.lines[shape][line].first.number]?.spec.maxRuntimeSeconds == nil
+        ahead.isAssumed = ahead.isAssumed || isAssumed
         if isPeer {
-            ahead.peerWork +=
-                Int128(count.jobs) * Int128(sizes.least) * Int128(seconds ?? kind.runtime.leastSeconds)
+            ahead.peerWork += Int128(sizes.least) * (known.seconds + others * Int128(kind.runtime.leastSeconds))
         }
         if let last = state.jobs[waiting[count.entries - 1]] {
             ahead.changedAt = max(ahead.changedAt, last.life.submittedAt)
@@ -142,6 +148,27 @@ extension Engine {
             guard let job = self.waiting.job(number, asking: scope) else { continue }
             if !ahead.name(standing(of: job)) { break }
         }
+    }
+
+    /// The limits of the first jobs of a line, among so many entries of its list.
+    private func limits(of line: Int, of shape: ShapeIndex, in entries: Int) -> KnownLimits {
+        var known = KnownLimits()
+        let scope = queue[shape].key.form.scope
+        for number in queue.lines[shape][line].waiting.prefix(min(entries, Bounds.predictionLimits)) {
+            guard let job = waiting.job(number, asking: scope) else { continue }
+            let seconds = job.spec.maxRuntimeSeconds ?? settings.assumedRuntimeSeconds
+            known.jobs += 1
+            known.seconds += Int128(seconds)
+            known.longest = max(known.longest, seconds)
+        }
+        return known
+    }
+
+    /// No job of a line has a longer limit.
+    private func longestLimit(of line: Int, of shape: ShapeIndex) -> Int {
+        let entries = queue.lines[shape][line].waiting.count
+        if entries <= Bounds.predictionLimits { return limits(of: line, of: shape, in: entries).longest }
+        return queue.lines[shape][line].kind.runtime.mostSeconds
     }
 
     /// What the least gang takes of a pool, and what it keeps from others where workers do not fill nodes or gangs the pool.
