@@ -116,6 +116,8 @@ public struct Engine: ~Copyable {
     var preemption = Preemption()
     var repairs = Repairs()
     var growth = Growth()
+    /// By shape.
+    var knownHeads: [KnownHead?] = []
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.
