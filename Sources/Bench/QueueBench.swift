@@ -31,14 +31,18 @@ public struct QueueBench: Sendable {
         load.fill()
         var submits: [UInt64] = []
         var ends: [UInt64] = []
+        var wakeUps: [UInt64] = []
         let before = load.engine.work
         for _ in 0..<samples {
             submits.append(load.submit())
+            let tries = load.engine.work.tries
             ends.append(load.end())
+            wakeUps.append(ends[ends.count - 1] / max(1, load.engine.work.tries - tries))
         }
         let work = load.engine.work
         let submit = Spread(&submits)
         let end = Spread(&ends)
+        let wakeUp = Spread(&wakeUps)
         return Report(
             benchmark: hasQuota ? "queueWithQuota" : "queue",
             figures: [
@@ -51,6 +55,9 @@ public struct QueueBench: Sendable {
                 Figure("endMedian", Double(end.median), "ns"),
                 Figure("endP99", Double(end.p99), "ns", goal: "below 200000"),
                 Figure("endLargest", Double(end.largest), "ns"),
+                // An end that sets thousands of nodes free wakes hundreds of shapes and places as many jobs.
+                Figure("endPerWakeUpMedian", Double(wakeUp.median), "ns"),
+                Figure("endPerWakeUpP99", Double(wakeUp.p99), "ns", goal: "below 200000"),
                 Figure("triesPerEnd", Double(work.tries - before.tries) / Double(samples), "tries"),
                 Figure("placementsPerEnd", Double(work.placements - before.placements) / Double(samples), "jobs"),
             ], hash: load.engine.state.digest)

@@ -142,9 +142,11 @@ extension Engine {
             state.searchedAt = at
             stopKeeping(for: .job(number))
             if let job = state.jobs[number] { keep(reservation, for: job) }
+            noteKept(number)
         case .jobUnreserved(let number):
             change(number) { $0.reservation = nil }
             stopKeeping(for: .job(number))
+            noteKept(number)
         case .jobSearchGivenUp(let number):
             change(number) { $0.searchGivenUpAt = at }
             state.searchedAt = at

@@ -231,7 +231,7 @@ extension Engine {
 
     /// Remembers what a line would need to be open again.
     private mutating func noteBarred(_ line: Int, of shape: ShapeIndex) {
-        let tenant = queue.lines[shape][line].tenant
+        let tenant = queue.heads[shape][line].tenant
         let gang = gang(of: shape)
         var least = Int128.max
         for at in gang.targets.indices {
@@ -245,20 +245,19 @@ extension Engine {
             }
         }
         bars.remember(
-            Bars.Barred(shape: shape, kind: queue.lines[shape][line].kind, least: least), of: tenant,
+            Bars.Barred(shape: shape, kind: queue.heads[shape][line].kind, least: least), of: tenant,
             below: state.tenants.parent(of: tenant))
     }
 
     /// Bars all lines of a shape whose tenants may use none of its pools. While jobs are placed quotas only become less, so that each
-    /// would be found so at its turn. Cost: the lines that are not barred.
+    /// would be found so at its turn. Cost: the lines.
     mutating func barClosedLines(of shape: ShapeIndex) {
         let gang = gang(of: shape)
         var barred: [Int] = []
-        for line in queue.unbarred[shape].all
-        where queue.lines[shape][line].pass == .none && closedPools(queue.lines[shape][line].tenant, gang).isAll {
-            noteBarred(line, of: shape)
-            barred.append(line)
+        queue.forEachOpen(of: shape) { line, head in
+            if closedPools(head.tenant, gang).isAll { barred.append(line) }
         }
+        for line in barred { noteBarred(line, of: shape) }
         queue.bar(barred, of: shape)
     }
 
@@ -268,8 +267,8 @@ extension Engine {
         bars.refresh(state, at: now)
         guard bars.hasRules else { return }
         for shape in queue.shapes.indices where queue.count(shape) > 0 {
-            for line in queue.lines[shape].indices {
-                let closed = closedPools(queue.lines[shape][line].tenant, gang(of: shape))
+            for line in queue.heads[shape].indices {
+                let closed = closedPools(queue.heads[shape][line].tenant, gang(of: shape))
                 if closed.isAll {
                     barLine(line, of: shape)
                 } else if !closed.isNone {
@@ -305,7 +304,7 @@ extension Engine {
             let slot = TenantSlot(tenant)
             for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
                 let shape = barred.shape
-                guard let at = queue.line(shape, barred.kind), queue.lines[shape][at].pass == .barred else {
+                guard let at = queue.line(shape, barred.kind), queue.heads[shape][at].marks.contains(.barred) else {
                     continue
                 }
                 let gang = gang(of: shape)

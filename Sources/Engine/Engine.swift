@@ -118,6 +118,8 @@ public struct Engine: ~Copyable {
     var moves = Moves(since: Timestamp(nanoseconds: 0))
     var firstPredictions = FirstPredictions()
     var growth = Growth()
+    /// By shape.
+    var knownHeads: [KnownHead?] = []
     /// By pool.
     var idleNodes: [IdleNodes?] = []
     /// How many demands must have come to the queue before the packer's idle indexes are looked through.

@@ -17,8 +17,26 @@ struct FairShare {
     private var children: [[Int]] = []
     private var changed: [TenantSlot] = []
     private var isStale = true
+    /// Counts how often shares were brought up to a moment.
+    private(set) var stamp: UInt64 = 0
+    /// When any share became less, or all may have changed.
+    private var loweredAt: UInt64 = 0
+    /// When each share last became more, by slot.
+    private var raisedAt: [UInt64] = []
 
     func rank(_ slot: TenantSlot) -> UInt32 { slot.index < ranks.count ? ranks[slot.index] : 0 }
+
+    /// Whether who was the first of some may be so no more since `stamp`, where that was one of this tenant: others that only moved
+    /// back do not matter.
+    func mayDiffer(since stamp: UInt64, _ slot: TenantSlot, _ tenants: TenantTable) -> Bool {
+        if loweredAt > stamp { return true }
+        if self.stamp == stamp { return false }
+        var isRaised = false
+        tenants.path(from: slot) { above in
+            if above.index < raisedAt.count && raisedAt[above.index] > stamp { isRaised = true }
+        }
+        return isRaised
+    }
 
     /// Takes note of a change of use.
     mutating func note(_ slot: TenantSlot) {
@@ -40,6 +58,8 @@ struct FairShare {
         let now = moment.nanoseconds / tenants.policy.cell
         if isStale || now != cell || tenants.members != generation {
             isStale = false
+            stamp += 1
+            loweredAt = stamp
             if tenants.members != generation { listChildren(tenants) }
             generation = tenants.members
             cell = now
@@ -48,10 +68,14 @@ struct FairShare {
             }
             isOrdered = false
         } else if !changed.isEmpty {
+            stamp += 1
             for slot in changed {
                 guard tenants.records.indices.contains(slot.index), tenants.records[slot.index] != nil else { continue }
                 tenants.path(from: slot) {
-                    shares[$0.index] = Self.share(tenants[$0], state.supply, tenants.policy, at: moment)
+                    let share = Self.share(tenants[$0], state.supply, tenants.policy, at: moment)
+                    if share < shares[$0.index] { loweredAt = stamp }
+                    if share > shares[$0.index] { raisedAt[$0.index] = stamp }
+                    shares[$0.index] = share
                 }
             }
             isOrdered = false
@@ -66,6 +90,7 @@ struct FairShare {
             if let record { children[record.info.parent.index].append(slot) }
         }
         ranks = [UInt32](repeating: 0, count: tenants.records.count)
+        raisedAt = [UInt64](repeating: 0, count: tenants.records.count)
     }
 
     private mutating func order() {

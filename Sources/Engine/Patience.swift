@@ -54,6 +54,12 @@ extension Engine {
     /// `job` as it was while it was queued; the state knows already that it is so no more.
     mutating func leaveQueue(_ job: Job) { moveInQueue(from: job, to: nil) }
 
+    /// Takes note that a place is kept for a waiting job, or no more.
+    mutating func noteKept(_ number: JobNumber) {
+        guard let job = state.jobs[number], job.state == .queued else { return }
+        queue.noteKept(job, of: tenant(of: job), asking: job.scope(at: now))
+    }
+
     /// Takes a job out of the shape that it asked for.
     mutating func removeFromQueue(_ job: Job, asking scope: Tier) {
         let tenant = tenant(of: job)

@@ -111,7 +111,7 @@ extension Engine {
             // Who waits for a better place sends nobody away meanwhile.
             if queue[shape].isPatient { continue }
             var ofShape: [Preemption.Preemptor] = []
-            for line in queue.lines[shape].indices where mayPreempt(queue.lines[shape][line]) {
+            for line in queue.heads[shape].indices where mayPreempt(queue.heads[shape][line]) {
                 guard let next = preemptor(line, of: shape) else { continue }
                 if ofShape.count == most, let last = ofShape.last, last.key < next.key { continue }
                 ofShape.insert(next, at: ofShape.firstIndex { next.key < $0.key } ?? ofShape.count)
@@ -124,7 +124,7 @@ extension Engine {
     }
 
     /// Whether there is anyone of whom the jobs of a line might take something.
-    private func mayPreempt(_ line: Line) -> Bool {
+    private func mayPreempt(_ line: LineHead) -> Bool {
         guard let least = preemption.holders.first?.priority else { return false }
         if least < line.priority || !bars.quotas.isEmpty { return true }
         return state.tenants.count > 1 && preemption.holders.contains { $0.priority == line.priority }
@@ -132,12 +132,13 @@ extension Engine {
 
     /// The first job of a line for which nobody leaves yet, if it may preempt.
     private mutating func preemptor(_ line: Int, of shape: ShapeIndex) -> Preemption.Preemptor? {
-        let entry = queue.lines[shape][line]
         let scope = queue[shape].key.form.scope
-        let first = entry.first(of: waiting, asking: scope) { $0.life.reservation?.cause != .preemption }
+        let first = queue.lines[shape][line].first(of: waiting, asking: scope) {
+            $0.life.reservation?.cause != .preemption
+        }
         guard let job = first, job.life.preemption == .lower else { return nil }
         return Preemption.Preemptor(
-            key: key(of: job), shape: shape, line: entry.kind, number: job.number)
+            key: key(of: job), shape: shape, line: queue.heads[shape][line].kind, number: job.number)
     }
 
     private mutating func preemptor(ofLineOf last: Preemption.Preemptor) -> Preemption.Preemptor? {

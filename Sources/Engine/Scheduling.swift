@@ -149,7 +149,7 @@ extension Engine {
         _ first: (line: Int, key: OrderKey), of shape: ShapeIndex, mayPlace: Bool, at: Timestamp
     ) -> Try {
         let gang = gang(of: shape)
-        let tenant = queue.lines[shape][first.line].tenant
+        let tenant = queue.heads[shape][first.line].tenant
         let closed = closedPools(tenant, gang)
         if closed.isAll {
             barClosedLines(of: shape)
@@ -161,9 +161,11 @@ extension Engine {
             watchers.watch(shape, gang)
             if closed.isNone && claims.isEmpty || !settings.overtaking { return .missed }
             // Where nodes are kept, those that stay as long or longer may use no more, unless some are kept for them.
-            queue.miss(
-                first.line, of: shape, isPartlyClosed: !closed.isNone, all: closed.isNone && !bars.hasRules
-            ) { [claims] in claims[.job($0)] == nil }
+            if closed.isNone && !bars.hasRules {
+                queue.missAll(from: first.line, of: shape)
+            } else {
+                queue.miss(first.line, of: shape, isPartlyClosed: !closed.isNone)
+            }
             return .passed
         }
         return mayPlace ? .placed(place(first.key.number, placement, broken, at: at)) : .left

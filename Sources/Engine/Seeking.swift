@@ -99,14 +99,15 @@ extension Engine {
     private struct Turn: Comparable {
         /// Placements went past it for too long.
         let isOverdue: Bool
-        let priority: Int
-        let rank: UInt32
-        let number: JobNumber
+        let standing: Standing
+
+        var number: JobNumber { standing.number }
+        var priority: Int { standing.priority }
+        var rank: UInt32 { standing.rank }
 
         static func < (left: Turn, right: Turn) -> Bool {
             if left.isOverdue != right.isOverdue { return left.isOverdue }
-            if left.isOverdue { return left.number < right.number }
-            return (-left.priority, left.rank, left.number) < (-right.priority, right.rank, right.number)
+            return left.isOverdue ? left.number < right.number : left.standing < right.standing
         }
 
         /// Whether what is kept for another may be taken for it. `isKept`: whether a place is kept for it, too: then it does not
@@ -126,11 +127,10 @@ extension Engine {
         }
     }
 
-    private func turn(_ first: First, _ kind: LineKind) -> Turn {
+    private func turn(_ first: First, _ kind: LineKind, _ standings: inout Standings) -> Turn {
         Turn(
             isOverdue: first.queuedAtPlacement + UInt64(settings.placementsBeforeReservation) <= state.placements,
-            priority: rank(priority: kind.priority, since: first.submittedAt),
-            rank: settings.order == .full ? fairShare.rank(kind.tenant) : 0, number: first.number)
+            standing: standings.standing(first.number, since: first.submittedAt, kind, fairShare))
     }
 
     /// Seeks a place for the next job in the order that has none. False where there is none, or no room for one more.
@@ -150,13 +150,14 @@ extension Engine {
     /// what was tried. Cost: the lines, and the pools of those that might be the first.
     private mutating func nextBlocked(at: Timestamp) -> (turn: Turn, shape: ShapeIndex)? {
         var best: (turn: Turn, shape: ShapeIndex)?
+        var standings = Standings(settings, at: now)
         for shape in queue.shapes.indices where queue.count(shape) > 0 && !queue[shape].isPatient {
-            for line in queue.lines[shape].indices {
-                let kind = queue.lines[shape][line].kind
-                if let best, best.turn < turn(queue.lines[shape][line].first, kind) { continue }
+            for line in queue.heads[shape].indices {
+                let head = queue.heads[shape][line]
+                if let best, best.turn < turn(queue.lines[shape][line].first, head.kind, &standings) { continue }
                 guard let job = firstWithout(line, of: shape, at: at) else { continue }
-                let turn = turn(First(job), kind)
-                if best.map({ turn < $0.turn }) ?? true, couldStart(shape, kind.tenant) { best = (turn, shape) }
+                let turn = turn(First(job), head.kind, &standings)
+                if best.map({ turn < $0.turn }) ?? true, couldStart(shape, head.tenant) { best = (turn, shape) }
             }
         }
         return best
@@ -203,7 +204,10 @@ extension Engine {
         return turn(job)
     }
 
-    private func turn(_ job: Job) -> Turn { turn(First(job), queue.kind(of: job, tenant(of: job))) }
+    private func turn(_ job: Job) -> Turn {
+        var standings = Standings(settings, at: now)
+        return turn(First(job), queue.kind(of: job, tenant(of: job)), &standings)
+    }
 
     /// The claims that a waiting job may break.
     mutating func claimsBehind(_ job: Job) -> [Claim] {

@@ -4,18 +4,6 @@ import DequeModule
 import Model
 import Packing
 
-/// A waiting job's place in the order. Smaller is earlier. Jobs of one line have rising places in the order of their numbers.
-struct Standing: Comparable {
-    /// With what was won by waiting.
-    let priority: Int
-    let rank: UInt32
-    let number: JobNumber
-
-    static func < (left: Standing, right: Standing) -> Bool {
-        (-left.priority, left.rank, left.number) < (-right.priority, right.rank, right.number)
-    }
-}
-
 /// Jobs of one tenant that may have the same places: equal but for priority, length and what they prefer for a while.
 struct Peers {
     let tenant: TenantSlot
@@ -109,7 +97,7 @@ extension Engine {
             let isPeer = peers.shapes.contains(shape)
             let sizes = target.map { self.sizes(queue[shape].key, pool: gang.targets[$0].pool, peers.unit) }
             for line in queue.lines[shape].indices {
-                let kind = queue.lines[shape][line].kind
+                let kind = queue.heads[shape][line].kind
                 let isPeer = isPeer && kind.tenant == peers.tenant
                 if isPeer { ahead.longestPeer = max(ahead.longestPeer, longestLimit(of: line, of: shape)) }
                 let count = jobs(of: line, of: shape, before: place)
@@ -128,7 +116,7 @@ extension Engine {
         _ line: Int, of shape: ShapeIndex, before place: Standing, _ count: (jobs: Int, entries: Int),
         _ sizes: (least: Int, most: Int), isPeer: Bool, _ ahead: inout JobsAhead
     ) {
-        let (kind, waiting) = (queue.lines[shape][line].kind, queue.lines[shape][line].waiting)
+        let (kind, waiting) = (queue.heads[shape][line].kind, queue.lines[shape][line].waiting)
         // Of peers and of what is one job the limits are known to the second, of others by their class.
         let isKnown = isPeer || queue.lines[shape][line].count == 1
         let known = isKnown ? limits(of: line, of: shape, in: count.entries) : KnownLimits()
@@ -168,7 +156,7 @@ extension Engine {
     private func longestLimit(of line: Int, of shape: ShapeIndex) -> Int {
         let entries = queue.lines[shape][line].waiting.count
         if entries <= Bounds.predictionLimits { return limits(of: line, of: shape, in: entries).longest }
-        return queue.lines[shape][line].kind.runtime.mostSeconds
+        return queue.heads[shape][line].runtime.mostSeconds
     }
 
     /// What the least gang takes of a pool, and what it keeps from others where workers do not fill nodes or gangs the pool.
@@ -192,7 +180,7 @@ extension Engine {
     /// count would take too long, the jobs are taken to be spread evenly.
     private func jobs(of line: Int, of shape: ShapeIndex, before place: Standing) -> (jobs: Int, entries: Int) {
         let (count, waiting) = (queue.lines[shape][line].count, queue.lines[shape][line].waiting)
-        let kind = queue.lines[shape][line].kind
+        let kind = queue.heads[shape][line].kind
         func isBefore(_ number: JobNumber, _ submittedAt: Timestamp) -> Bool {
             standing(number, priority: rank(priority: kind.priority, since: submittedAt), kind.tenant) < place
         }

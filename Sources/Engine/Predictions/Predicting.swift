@@ -174,10 +174,9 @@ extension Engine {
         var first: (job: Job, standing: Standing)?
         for shape in peers.shapes {
             let scope = queue[shape].key.form.scope
-            for line in queue.lines[shape] where line.tenant == peers.tenant {
-                guard let job = line.first(of: waiting, asking: scope, where: { $0.life.reservation == nil }) else {
-                    continue
-                }
+            for line in queue.lines[shape].indices where queue.heads[shape][line].tenant == peers.tenant {
+                let found = queue.lines[shape][line].first(of: waiting, asking: scope) { $0.life.reservation == nil }
+                guard let job = found else { continue }
                 let standing = standing(of: job)
                 if first.map({ standing < $0.standing }) ?? true { first = (job, standing) }
             }
