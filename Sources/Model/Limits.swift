@@ -53,8 +53,8 @@ public enum Bounds {
     /// Slots are never given to another pool, so that a job that ended long ago still names its nodes.
     public static let poolSlots = 4096
     public static let priceMicroUSDPerGPUHour: Int64 = 1_000_000_000_000
-    /// Lines of the queue that one prediction of a start goes through: some half a millisecond. Beyond, only starts that are kept
-    /// are told.
+    /// Lines of the queue that one prediction of a start looks at: some half a millisecond. Of more, every so many-th stands for its
+    /// neighbours.
     public static let predictionLines = 4096
     /// Jobs of a line whose limits a prediction looks at one by one.
     public static let predictionLimits = 256

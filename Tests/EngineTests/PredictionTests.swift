@@ -90,6 +90,32 @@ import Testing
         #expect(try Self.read(&harness, "mine").position?.overall == 1)
     }
 
+    @Test("In a long queue the place of a job is an estimate, and still says where it stands")
+    func long() throws {
+        var harness = ReservationTests.harness { $0.reservations = 0 }
+        ReservationTests.submit("a", nodes: 4, seconds: 1000, to: &harness)
+        // Nine thousand lines of a job each.
+        for tenant in 0..<600 {
+            for priority in 1...15 {
+                harness.submit("t\(tenant)p\(priority)", [WorkerGroup(count: 1, demand: Demand(gpus: 8))]) {
+                    $0.tenant = "t\(tenant)"
+                    $0.priority = priority
+                    $0.maxRuntimeSeconds = 100
+                }
+            }
+        }
+        ReservationTests.submit("last", nodes: 1, seconds: 100, to: &harness)
+        let reading = try Self.read(&harness, "last")
+        let position = try #require(reading.position)
+        #expect(position.isEstimate && position.ahead.isEmpty && reading.movedAt == nil)
+        #expect(abs(position.overall - 9000) < 10 && position.inItsPools == position.overall)
+        // Four at once.
+        let range = try Self.range(&harness, "last")
+        #expect(range[1] > 9000 / 4 * 100 && range[1] < 9000 / 2 * 128)
+        let middle = try #require(Self.read(&harness, "t300p8").position)
+        #expect(abs(middle.overall - 4500) < 500)
+    }
+
     @Test("A higher priority goes before, wherever it stands by arrival")
     func priority() throws {
         var harness = ReservationTests.harness { $0.reservations = 1 }

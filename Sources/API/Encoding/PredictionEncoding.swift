@@ -32,8 +32,9 @@ extension JSONWriter {
         object { writer in
             writer.member("inItsPools", position.inItsPools)
             writer.member("overall", position.overall)
+            if position.isEstimate { writer.member("estimate", true) }
         }
-        member("ahead", position.ahead)
+        if !position.isEstimate { member("ahead", position.ahead) }
     }
 
     private mutating func deadlineOutlook(_ reading: StartReading, of job: Job) {

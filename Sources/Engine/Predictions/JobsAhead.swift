@@ -22,7 +22,9 @@ struct Peers {
 struct JobsAhead {
     private(set) var overall = 0
     private(set) var inPools = 0
-    /// The first ones that may use the pools.
+    /// Whether of other lines than those of peers only some were looked at, each for its neighbours too.
+    fileprivate(set) var isSampled = false
+    /// The first ones that may use the pools, of those that were looked at.
     private(set) var first: [Standing] = []
     /// What those that may use the pools ask for, each up to its limit and rounded up to what it keeps from others, in capacity times
     /// seconds; the longest limit among them; and whether some of these are assumed.
@@ -87,21 +89,37 @@ extension Engine {
         Standing(priority: priority, rank: settings.order == .full ? fairShare.rank(tenant) : 0, number: number)
     }
 
-    /// Precondition: shares are fresh. Cost: the shapes and lines, and of lines that stand on both sides of `place` some of their jobs.
+    /// Precondition: shares are fresh. Cost: the shapes, and for at most `Bounds.predictionLines` lines besides those of peers a search
+    /// in each; of a longer queue every so many-th line is looked at.
     mutating func jobsAhead(of place: Standing, _ peers: Peers) -> JobsAhead {
         let isIn = mask(of: peers.pools)
         var ahead = JobsAhead()
+        let stride = (queue.lineCount + Bounds.predictionLines - 1) / Bounds.predictionLines
+        ahead.isSampled = stride > 1
+        // Lines that are no peers' until the next that is looked at.
+        var next = 0
         for shape in queue.shapes.indices where queue.count(shape) > 0 {
+            if !peers.shapes.contains(shape) && next >= queue.lines[shape].count {
+                next -= queue.lines[shape].count
+                continue
+            }
             let gang = gang(of: shape)
             let target = gang.targets.firstIndex { isIn[$0.pool] }
             let isPeer = peers.shapes.contains(shape)
             let sizes = target.map { self.sizes(queue[shape].key, pool: gang.targets[$0].pool, peers.unit) }
             for line in queue.lines[shape].indices {
-                let kind = queue.heads[shape][line].kind
-                let isPeer = isPeer && kind.tenant == peers.tenant
-                if isPeer { ahead.longestPeer = max(ahead.longestPeer, longestLimit(of: line, of: shape)) }
-                let count = jobs(of: line, of: shape, before: place)
+                let isPeer = isPeer && queue.heads[shape][line].tenant == peers.tenant
+                if isPeer {
+                    ahead.longestPeer = max(ahead.longestPeer, longestLimit(of: line, of: shape))
+                } else if next > 0 {
+                    next -= 1
+                    continue
+                } else {
+                    next = stride - 1
+                }
+                var count = jobs(of: line, of: shape, before: place)
                 if count.jobs == 0 { continue }
+                if !isPeer { count.jobs *= stride }
                 ahead.count(count.jobs, inPools: sizes != nil)
                 guard let sizes else { continue }
                 note(line, of: shape, before: place, count, sizes, isPeer: isPeer, &ahead)
@@ -119,7 +137,9 @@ extension Engine {
         let (kind, waiting) = (queue.heads[shape][line].kind, queue.lines[shape][line].waiting)
         // Of peers and of what is one job the limits are known to the second, of others by their class.
         let isKnown = isPeer || queue.lines[shape][line].count == 1
-        let known = isKnown ? limits(of: line, of: shape, in: count.entries) : KnownLimits()
+        var known = isKnown ? limits(of: line, of: shape, in: count.entries) : KnownLimits()
+        // One for its neighbours says no more of them than its class.
+        if known.jobs < count.jobs && !isPeer { known = KnownLimits() }
         let others = Int128(max(0, count.jobs - known.jobs))
         ahead.work += Int128(sizes.most) * (known.seconds + others * Int128(kind.runtime.mostSeconds))
         ahead.longest = max(ahead.longest, others > 0 ? kind.runtime.mostSeconds : 0, known.longest)

@@ -54,18 +54,18 @@ extension Engine {
         guard suffices, couldEverFit || job.life.reservation != nil else {
             return predictKept(job, peers, upTo: place, couldEverFit: couldEverFit, at: at)
         }
-        work.spend(lines)
+        work.spend(min(lines, Bounds.predictionLines))
         let ahead = jobsAhead(of: place, peers)
         let position = QueuePosition(
-            inItsPools: ahead.inPools, overall: ahead.overall,
-            ahead: ahead.first.compactMap { state.jobs[$0.number]?.id })
+            inItsPools: ahead.inPools, overall: ahead.overall, isEstimate: ahead.isSampled,
+            ahead: ahead.isSampled ? [] : ahead.first.compactMap { state.jobs[$0.number]?.id })
         let start = start(of: job, peers, place, ahead, at: at, &work)
-        let reading = StartReading(start, position: position, movedAt: movedAt(job, peers, ahead))
+        let reading = StartReading(start, position: position, movedAt: ahead.isSampled ? job.life.reservation?.movedAt : movedAt(job, peers, ahead))
         if let range = reading.range { firstPredictions.note(range, of: job.number) }
         return reading
     }
 
-    /// Where the queue is too long to go through, what is kept for the job is known all the same.
+    /// Where others of the answer have used up what predictions may cost, what is kept for the job is known all the same.
     private func predictKept(
         _ job: Job, _ peers: Peers, upTo place: Standing, couldEverFit: Bool, at: Timestamp
     ) -> StartReading {

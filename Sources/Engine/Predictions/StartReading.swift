@@ -40,7 +40,9 @@ public struct QueuePosition: Hashable, Sendable {
     public let inItsPools: Int
     /// Jobs ahead of it.
     public let overall: Int
-    /// The first of those that may use its pools, in order; at most `Bounds.jobsAheadNamed`.
+    /// Whether the numbers are estimates: of a queue of many lines only some were looked at.
+    public let isEstimate: Bool
+    /// The first of those that may use its pools, in order; at most `Bounds.jobsAheadNamed`. None of an estimate.
     public let ahead: [String]
 }
 
@@ -73,8 +75,7 @@ struct PredictionWork {
 
     /// Whether one more prediction can be made to its end, which goes through so many lines.
     func suffices(lines: Int) -> Bool {
-        lines <= Bounds.predictionLines
-            && stepsLeft >= lines + Bounds.predictionEnds + Bounds.predictionReleases
+        stepsLeft >= min(lines, Bounds.predictionLines) + Bounds.predictionEnds + Bounds.predictionReleases
     }
 
     mutating func spend(_ steps: Int) { stepsLeft -= steps }
