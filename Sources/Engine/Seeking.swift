@@ -154,6 +154,8 @@ extension Engine {
         for shape in queue.shapes.indices where queue.count(shape) > 0 && !queue[shape].isPatient {
             for line in queue.heads[shape].indices {
                 let head = queue.heads[shape][line]
+                // Its tenant may use no pool now: that was found, and nothing has changed of it.
+                if head.marks.contains(.barred) && !bars.mayOpen { continue }
                 if let best, best.turn < turn(queue.lines[shape][line].first, head.kind, &standings) { continue }
                 guard let job = firstWithout(line, of: shape, at: at) else { continue }
                 let turn = turn(First(job), head.kind, &standings)
