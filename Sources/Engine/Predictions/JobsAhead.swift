@@ -53,6 +53,35 @@ struct JobsAhead {
     }
 }
 
+/// Which lines of a long queue are looked at: of each so many neighbours one, at a place that no order among them can follow.
+private struct LineSample {
+    let stride: Int
+    /// Lines until the next that is looked at, and how many of its neighbours come after that.
+    private var next = 0
+    private var rest = 0
+    private var random: UInt64 = 0x9E37_79B9_7F4A_7C15
+
+    init(lines: Int) {
+        stride = max(1, (lines + Bounds.predictionLines - 1) / Bounds.predictionLines)
+        take()
+    }
+
+    /// Whether none of the next lines is looked at; they are gone past then.
+    mutating func skips(_ lines: Int) -> Bool {
+        if next < lines { return false }
+        next -= lines
+        return true
+    }
+
+    /// Goes past the line that is looked at.
+    mutating func take() {
+        random = random &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+        let place = Int(random >> 33) % stride
+        next = rest + place
+        rest = stride - 1 - place
+    }
+}
+
 /// Limits that were looked at one by one.
 private struct KnownLimits {
     var jobs = 0
@@ -94,15 +123,10 @@ extension Engine {
     mutating func jobsAhead(of place: Standing, _ peers: Peers) -> JobsAhead {
         let isIn = mask(of: peers.pools)
         var ahead = JobsAhead()
-        let stride = (queue.lineCount + Bounds.predictionLines - 1) / Bounds.predictionLines
-        ahead.isSampled = stride > 1
-        // Lines that are no peers' until the next that is looked at.
-        var next = 0
+        var sample = LineSample(lines: queue.lineCount)
+        ahead.isSampled = sample.stride > 1
         for shape in queue.shapes.indices where queue.count(shape) > 0 {
-            if !peers.shapes.contains(shape) && next >= queue.lines[shape].count {
-                next -= queue.lines[shape].count
-                continue
-            }
+            if !peers.shapes.contains(shape) && sample.skips(queue.lines[shape].count) { continue }
             let gang = gang(of: shape)
             let target = gang.targets.firstIndex { isIn[$0.pool] }
             let isPeer = peers.shapes.contains(shape)
@@ -111,15 +135,14 @@ extension Engine {
                 let isPeer = isPeer && queue.heads[shape][line].tenant == peers.tenant
                 if isPeer {
                     ahead.longestPeer = max(ahead.longestPeer, longestLimit(of: line, of: shape))
-                } else if next > 0 {
-                    next -= 1
+                } else if sample.skips(1) {
                     continue
                 } else {
-                    next = stride - 1
+                    sample.take()
                 }
                 var count = jobs(of: line, of: shape, before: place)
                 if count.jobs == 0 { continue }
-                if !isPeer { count.jobs *= stride }
+                if !isPeer { count.jobs *= sample.stride }
                 ahead.count(count.jobs, inPools: sizes != nil)
                 guard let sizes else { continue }
                 note(line, of: shape, before: place, count, sizes, isPeer: isPeer, &ahead)
