@@ -32,33 +32,13 @@ struct ClosedPools {
 
 /// What the tenants' rules come to, and which lines they keep from being tried.
 struct Bars {
-    /// A line that was barred.
-    struct Barred {
-        let shape: ShapeIndex
-        let kind: LineKind
-        /// With less left of every accelerator's quota, in thousandths of a GPU, it stays barred.
-        let least: Int128
-    }
-
     var quotas = QuotaTree()
     /// What `quotas` was made for.
     private var puts = UInt64.max
     private var isStale = true
     /// Whether any tenant has a rule besides its weight.
     private(set) var hasRules = false
-    /// What of one tenant is barred.
-    fileprivate struct Shut {
-        /// The tenant above.
-        var parent = TenantSlot.fleet
-        /// Of all its lines; more than can be where it has none.
-        var least = Int128.max
-        var lines: [Barred] = []
-
-        mutating func refreshLeast() { least = lines.reduce(.max) { min($0, $1.least) } }
-    }
-
-    /// By tenant.
-    fileprivate var shut: [Shut] = []
+    var barred = BarredLines()
     /// Whether something changed that may open what was barred.
     private(set) var mayOpen = false
     /// Whether rules changed since barred lines were looked at: then what each needs of which quota may have changed, too.
@@ -90,33 +70,9 @@ struct Bars {
         }
     }
 
-    fileprivate mutating func remember(_ line: Barred, of tenant: TenantSlot, below parent: TenantSlot) {
-        while shut.count <= tenant.index { shut.append(Shut()) }
-        shut[tenant.index].parent = parent
-        shut[tenant.index].least = min(shut[tenant.index].least, line.least)
-        shut[tenant.index].lines.append(line)
-    }
-
-    /// Takes out a tenant's lines that may be open with so much left; the others stay.
-    fileprivate mutating func take(from tenant: TenantSlot, left: Int128) -> [Barred] {
-        if shut[tenant.index].least > left { return [] }
-        let all = shut[tenant.index].lines
-        shut[tenant.index].lines = all.filter { $0.least > left }
-        shut[tenant.index].refreshLeast()
-        return all.filter { $0.least <= left }
-    }
-
     mutating func noteOpened() {
         mayOpen = false
         mayOpenAll = false
-    }
-
-    /// Takes note that a line is gone.
-    mutating func forget(_ shape: ShapeIndex, _ kind: LineKind) {
-        let tenant = kind.tenant.index
-        guard tenant < shut.count, !shut[tenant].lines.isEmpty else { return }
-        shut[tenant].lines.removeAll { $0.shape == shape && $0.kind == kind }
-        shut[tenant].refreshLeast()
     }
 }
 
@@ -244,8 +200,8 @@ extension Engine {
                 least = 0
             }
         }
-        bars.remember(
-            Bars.Barred(shape: shape, kind: queue.heads[shape][line].kind, least: least), of: tenant,
+        bars.barred.remember(
+            BarredLines.Barred(shape: shape, kind: queue.heads[shape][line].kind, least: least), of: tenant,
             below: state.tenants.parent(of: tenant))
     }
 
@@ -278,18 +234,8 @@ extension Engine {
         }
     }
 
-    /// The most that quota leaves a tenant with barred lines of any accelerator, in thousandths of a GPU.
-    private func mostLeft(_ slot: TenantSlot, _ above: inout QuotaTree.Above) -> Int128 {
-        bars.quotas.see(bars.shut[slot.index].parent, &above, state.tenants)
-        var most: Int128 = 0
-        for (unit, accelerator) in bars.quotas.accelerators.enumerated() where accelerator >= 0 {
-            most = max(most, bars.quotas.available(slot, unit, above.available[unit]))
-        }
-        return most
-    }
-
-    /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost, once after what may open some:
-    /// the tenants with barred lines, and those of their lines that the quota left to them could hold.
+    /// Opens the lines that are barred no more and sees to it that their shapes are tried. Cost, once after what may open some: the
+    /// tenants above those with barred lines, where they have enough left these, and those of their lines that this could hold.
     mutating func openLines() {
         bars.refresh(state, at: now)
         guard bars.mayOpen else { return }
@@ -299,23 +245,27 @@ extension Engine {
         let all = bars.mayOpenAll
         bars.noteOpened()
         growth.touchHeldBack()
-        var above = QuotaTree.Above()
-        for tenant in bars.shut.indices where bars.shut[tenant].least < .max {
-            let slot = TenantSlot(tenant)
-            for barred in bars.take(from: slot, left: all ? .max : mostLeft(slot, &above)) {
-                let shape = barred.shape
-                guard let at = queue.line(shape, barred.kind), queue.heads[shape][at].marks.contains(.barred) else {
-                    continue
-                }
-                let gang = gang(of: shape)
-                if closedPools(slot, gang).isAll {
-                    barLine(at, of: shape)
-                } else {
-                    queue.unbar(at, of: shape)
-                    untried.insert(shape)
-                }
+        for parent in bars.barred.parents {
+            // A tenant that is gone has nothing below it.
+            let above = state.tenants.isThere(parent) ? bars.quotas.above(parent, state.tenants) : nil
+            let most = all ? .max : above.map { bars.quotas.mostLeft(below: parent, $0) } ?? 0
+            if bars.barred.least(below: parent) > most { continue }
+            for tenant in bars.barred.tenants(below: parent) {
+                let left = all ? .max : above.map { bars.quotas.mostLeft(tenant, $0) } ?? 0
+                for line in bars.barred.take(from: tenant, left: left) { open(line, of: tenant) }
             }
+            bars.barred.refresh(below: parent)
         }
+    }
+
+    /// Opens a barred line, or bars it again where its tenant may still use no pool.
+    private mutating func open(_ line: BarredLines.Barred, of tenant: TenantSlot) {
+        guard let at = queue.line(line.shape, line.kind), queue.heads[line.shape][at].marks.contains(.barred) else {
+            return
+        }
+        if closedPools(tenant, gang(of: line.shape)).isAll { return barLine(at, of: line.shape) }
+        queue.unbar(at, of: line.shape)
+        untried.insert(line.shape)
     }
 
     /// Takes note that a tenant holds so much more (`sign` 1) or less (-1).

@@ -66,7 +66,7 @@ extension Engine {
         let shape = queue.remove(job, of: tenant, asking: scope, among: waiting)
         moves.noteQueue(shape, at: state.at)
         let kind = queue.kind(of: job, tenant)
-        if queue.line(shape, kind) == nil { bars.forget(shape, kind) }
+        if queue.line(shape, kind) == nil { bars.barred.forget(shape, kind) }
         if queue.count(shape) == 0 { growth.touchHeldBack() }
     }
 

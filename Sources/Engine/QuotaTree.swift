@@ -27,6 +27,8 @@ struct QuotaTree {
 
     /// By unit, those of which anyone has a quota; each by slot.
     private(set) var cells: [[Cell]] = []
+    /// By unit and slot: the most that any tenant directly below keeps for itself.
+    private var mostKept: [[Int128]] = []
     /// The number of each unit's accelerator, or -1 for the price of all.
     private(set) var accelerators: [Int] = []
     /// When a quota begins or ends next.
@@ -84,6 +86,9 @@ struct QuotaTree {
                 unit[parent].used += max(0, unit[slot].used - unit[slot].kept)
                 below[parent] += total
             }
+            var mostKept = [Int128](repeating: 0, count: records.count)
+            for cell in unit.dropFirst() { mostKept[cell.parent] = max(mostKept[cell.parent], cell.kept) }
+            self.mostKept.append(mostKept)
             cells.append(unit)
         }
     }
@@ -168,22 +173,27 @@ struct QuotaTree {
         return available + max(0, cell.kept - cell.used)
     }
 
-    /// How much more a tenant may take of each unit, to be asked for one after the other of those below it.
-    struct Above {
-        private(set) var available: [Int128] = []
-        private var slot: TenantSlot?
-
-        fileprivate mutating func set(_ slot: TenantSlot, _ available: [Int128]) {
-            self.slot = slot
-            self.available = available
-        }
-
-        fileprivate func holds(_ slot: TenantSlot) -> Bool { self.slot == slot }
+    /// How much more a tenant may take of each unit, to be asked for once for all below it.
+    func above(_ slot: TenantSlot, _ tenants: TenantTable) -> [Int128] {
+        cells.indices.map { available(slot, $0, tenants) }
     }
 
-    /// Sees to it that `above` tells of a tenant.
-    func see(_ slot: TenantSlot, _ above: inout Above, _ tenants: TenantTable) {
-        if above.holds(slot) { return }
-        above.set(slot, cells.indices.map { available(slot, $0, tenants) })
+    /// The most that is left to a tenant of any accelerator, in thousandths of a GPU, where the one above may take so much.
+    func mostLeft(_ slot: TenantSlot, _ above: [Int128]) -> Int128 {
+        var most: Int128 = 0
+        for (unit, accelerator) in accelerators.enumerated() where accelerator >= 0 {
+            most = max(most, available(slot, unit, above[unit]))
+        }
+        return most
+    }
+
+    /// No tenant directly below one has more left.
+    func mostLeft(below parent: TenantSlot, _ above: [Int128]) -> Int128 {
+        var most: Int128 = 0
+        for (unit, accelerator) in accelerators.enumerated() where accelerator >= 0 {
+            let kept = parent.index < mostKept[unit].count ? mostKept[unit][parent.index] : 0
+            most = max(most, above[unit] + kept)
+        }
+        return most
     }
 }

@@ -121,6 +121,8 @@ public struct TenantTable: Sendable {
         return record
     }
 
+    func isThere(_ slot: TenantSlot) -> Bool { slot.index < records.count && records[slot.index] != nil }
+
     /// Precondition: the slot has a tenant other than the fleet.
     func parent(of slot: TenantSlot) -> TenantSlot {
         guard let parent = records[slot.index]?.info.parent else { preconditionFailure("no tenant has this slot") }
