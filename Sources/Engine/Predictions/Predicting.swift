@@ -60,7 +60,9 @@ extension Engine {
             inItsPools: ahead.inPools, overall: ahead.overall, isEstimate: ahead.isSampled,
             ahead: ahead.isSampled ? [] : ahead.first.compactMap { state.jobs[$0.number]?.id })
         let start = start(of: job, peers, place, ahead, at: at, &work)
-        let reading = StartReading(start, position: position, movedAt: ahead.isSampled ? job.life.reservation?.movedAt : movedAt(job, peers, ahead))
+        let reading = StartReading(
+            start, position: position,
+            movedAt: ahead.isSampled ? job.life.reservation?.movedAt : movedAt(job, peers, ahead))
         if let range = reading.range { firstPredictions.note(range, of: job.number) }
         return reading
     }
