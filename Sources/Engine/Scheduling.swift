@@ -161,7 +161,8 @@ extension Engine {
             watchers.watch(shape, gang)
             if closed.isNone && claims.isEmpty || !settings.overtaking { return .missed }
             // Where nodes are kept, those that stay as long or longer may use no more, unless some are kept for them.
-            if closed.isNone && !bars.hasRules {
+            // One that may use all pools tells for those that may use fewer, unless quota decides how many workers it has.
+            if closed.isNone && (!bars.hasRules || gang.form.groups.allSatisfy { $0.maxCount == $0.count }) {
                 queue.missAll(from: first.line, of: shape)
             } else {
                 queue.miss(first.line, of: shape, isPartlyClosed: !closed.isNone)
